@@ -1,0 +1,34 @@
+package dev.batchnorm;
+
+/**
+ * An array that is read in chunks, as often as needed: memory, a file, or spooled standard input.
+ * The values come in C order whatever order they are stored in.
+ *
+ * <p>Reading may throw {@link InputException} when the bytes behind the source turn out to be
+ * wrong.
+ */
+public interface Source extends AutoCloseable {
+
+  /** What messages call this array: a path, or the name of an argument. */
+  String name();
+
+  /** The sizes of the axes and the channel axis. */
+  Shape shape();
+
+  /** The type of the values. */
+  DType type();
+
+  /**
+   * The values {@code first … first + count − 1} in C order. They stay valid until the next call.
+   *
+   * @throws InputException if they cannot be read
+   */
+  Values chunk(long first, int count);
+
+  /** The largest number of values a reader should ask for at once. */
+  int chunkLimit();
+
+  /** Releases what the source holds. */
+  @Override
+  void close();
+}

@@ -1,0 +1,159 @@
+package dev.batchnorm;
+
+import java.nio.Buffer;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.DoubleBuffer;
+import java.nio.FloatBuffer;
+
+/**
+ * A run of f32 or f64 values in memory, on the heap or off it. A {@code Values} is a window: it
+ * shares the array or buffer it was made from, and neither copies nor frees it.
+ */
+public final class Values {
+  private final DType type;
+  private final Buffer buffer;
+
+  private Values(DType type, Buffer buffer) {
+    this.type = type;
+    this.buffer = buffer;
+  }
+
+  /** A window on the whole array. */
+  public static Values of(float... values) {
+    return new Values(DType.F32, FloatBuffer.wrap(values));
+  }
+
+  /** A window on the whole array. */
+  public static Values of(double... values) {
+    return new Values(DType.F64, DoubleBuffer.wrap(values));
+  }
+
+  /** A window on the buffer's values from its position to its limit. */
+  public static Values of(FloatBuffer values) {
+    return new Values(DType.F32, values.slice());
+  }
+
+  /** A window on the buffer's values from its position to its limit. */
+  public static Values of(DoubleBuffer values) {
+    return new Values(DType.F64, values.slice());
+  }
+
+  /**
+   * A window on the bytes from the buffer's position to its limit, in the buffer's byte order.
+   *
+   * @throws IllegalArgumentException if the bytes are no whole number of values
+   */
+  public static Values of(DType type, ByteBuffer bytes) {
+    if (bytes.remaining() % type.bytes() != 0) {
+      throw new IllegalArgumentException(
+          "bytes: expected a multiple of "
+              + type.bytes()
+              + " ("
+              + type.label()
+              + "), found "
+              + bytes.remaining());
+    }
+    ByteBuffer own = bytes.slice().order(bytes.order());
+    return new Values(type, type == DType.F32 ? own.asFloatBuffer() : own.asDoubleBuffer());
+  }
+
+  /** New zeros on the heap. */
+  public static Values allocate(DType type, int count) {
+    return type == DType.F32 ? of(new float[count]) : of(new double[count]);
+  }
+
+  /**
+   * New zeros off the heap, in native byte order, freed when no longer reachable. At most 2³¹ − 1
+   * bytes.
+   */
+  public static Values allocateDirect(DType type, int count) {
+    int bytes = Math.multiplyExact(count, type.bytes());
+    return of(type, ByteBuffer.allocateDirect(bytes).order(ByteOrder.nativeOrder()));
+  }
+
+  /** The type of the values. */
+  public DType type() {
+    return type;
+  }
+
+  /** The number of values. */
+  public int count() {
+    return buffer.limit();
+  }
+
+  /**
+   * The shared {@link FloatBuffer} or {@link DoubleBuffer}; its position is 0 and its limit the
+   * count.
+   */
+  public Buffer buffer() {
+    return buffer;
+  }
+
+  /** The value at the index, widened exactly. */
+  public double get(int index) {
+    return buffer instanceof FloatBuffer floats
+        ? floats.get(index)
+        : ((DoubleBuffer) buffer).get(index);
+  }
+
+  /**
+   * Stores the value at the index, rounded once to this type; a NaN becomes the one NaN with an
+   * empty payload.
+   */
+  public void set(int index, double value) {
+    if (buffer instanceof FloatBuffer floats) {
+      floats.put(index, value != value ? Float.NaN : (float) value);
+    } else {
+      ((DoubleBuffer) buffer).put(index, value != value ? Double.NaN : value);
+    }
+  }
+
+  /**
+   * A window on part of this window.
+   *
+   * @throws IndexOutOfBoundsException if the part is not inside
+   */
+  public Values slice(int first, int count) {
+    if (first == 0 && count == count()) {
+      return this;
+    }
+    return new Values(
+        type,
+        buffer instanceof FloatBuffer floats
+            ? floats.slice(first, count)
+            : ((DoubleBuffer) buffer).slice(first, count));
+  }
+
+  /**
+   * A copy as floats.
+   *
+   * @throws IllegalStateException if the values are f64, which floats cannot hold
+   */
+  public float[] toFloats() {
+    if (!(buffer instanceof FloatBuffer floats)) {
+      throw new IllegalStateException("values: expected f32, found f64; toDoubles() takes both");
+    }
+    float[] copy = new float[count()];
+    floats.get(0, copy);
+    return copy;
+  }
+
+  /** A copy as doubles, widened exactly. */
+  public double[] toDoubles() {
+    double[] copy = new double[count()];
+    if (buffer instanceof DoubleBuffer doubles) {
+      doubles.get(0, copy);
+    } else {
+      for (int i = 0; i < copy.length; i++) {
+        copy[i] = get(i);
+      }
+    }
+    return copy;
+  }
+
+  @Override
+  public String toString() {
+    return count() + " values of " + type.label();
+  }
+}
