@@ -103,9 +103,9 @@ public final class Values {
    */
   public void set(int index, double value) {
     if (buffer instanceof FloatBuffer floats) {
-      floats.put(index, value != value ? Float.NaN : (float) value);
+      floats.put(index, Double.isNaN(value) ? Float.NaN : (float) value);
     } else {
-      ((DoubleBuffer) buffer).put(index, value != value ? Double.NaN : value);
+      ((DoubleBuffer) buffer).put(index, Double.isNaN(value) ? Double.NaN : value);
     }
   }
 
