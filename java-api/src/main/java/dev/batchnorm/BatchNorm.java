@@ -1,0 +1,393 @@
+package dev.batchnorm;
+
+import dev.batchnorm.View.Block;
+import dev.batchnorm.engine.Engine;
+import dev.batchnorm.engine.Engines;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Batch normalization of arrays, chunks and files: the same bits from every engine, thread count,
+ * layout, row order and chunking. Immutable and safe for use by several threads.
+ *
+ * <pre>{@code
+ * BatchNorm norm = BatchNorm.builder().gamma(1.5, 0.5).beta(0, 1).build();
+ * Forward forward = norm.forward(Batch.of(Shape.of(Layout.NC, 3, 2), 1f, 2f, 3f, 4f, 5f, 6f));
+ * }</pre>
+ *
+ * <p>Three ways to feed it, all giving the same bits:
+ *
+ * <ul>
+ *   <li>a {@link Batch} in memory: {@link #forward(Batch)}, {@link #infer(Batch, Statistics)},
+ *       {@link #backward(Batch, Batch)};
+ *   <li>a {@link Source} and a {@link Sink}, such as files larger than memory: the same verbs,
+ *       chunk by chunk;
+ *   <li>your own chunks: {@link #sums}, {@link ExactSums#merge}, {@link #statistics(ExactSums)},
+ *       {@link #normalise}.
+ * </ul>
+ *
+ * <p>Values that are not finite spoil their own channel and no other (training), or their own
+ * element (inference). Arguments that do not fit each other are an {@link IllegalArgumentException}
+ * naming both sides.
+ *
+ * <p>Source: Ioffe and Szegedy, Batch Normalization, 2015, Algorithms 1 and 2; equations F1–F6,
+ * B1–B4 in docs/math.md.
+ */
+public final class BatchNorm {
+  private final Engine engine;
+  private final Convention convention;
+  private final Momentum momentum;
+  private final double eps;
+  private final Affine affine;
+  private final @Nullable DType outputType;
+
+  private BatchNorm(Builder builder) {
+    convention = builder.convention;
+    engine = builder.engine != null ? builder.engine : Engines.preferred();
+    momentum = builder.momentum != null ? builder.momentum : convention.momentum();
+    eps = builder.eps != null ? builder.eps : convention.eps();
+    affine = builder.affine;
+    outputType = builder.outputType;
+  }
+
+  /** Settings with PyTorch's defaults: ε = 1e-5, γ = 1, β = 0, the fastest engine available. */
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  /** The engine that computes. */
+  public Engine engine() {
+    return engine;
+  }
+
+  /** ε, added to the variance under the root. */
+  public double eps() {
+    return eps;
+  }
+
+  /** γ and β. */
+  public Affine affine() {
+    return affine;
+  }
+
+  /**
+   * Normalises a batch with its own statistics (F1–F5).
+   *
+   * @param x any shape; needs m ≥ 1 to be useful, m = 0 gives an empty y and NaN statistics
+   * @return y of x's shape, in x's type unless {@link Builder#outputType} was set, and the
+   *     statistics
+   */
+  public Forward forward(Batch x) {
+    Statistics statistics = statistics(x);
+    return new Forward(normalise(x, statistics), statistics);
+  }
+
+  /**
+   * Normalises an array with its own statistics (F1–F5), chunk by chunk; x is read twice.
+   *
+   * @param y receives x's values normalised, in C order, in the sink's type
+   * @return the statistics
+   */
+  public Statistics forward(Source x, Sink y) {
+    Statistics statistics = statistics(x);
+    infer(x, statistics, y);
+    return statistics;
+  }
+
+  /**
+   * Normalises a batch with given statistics (F3–F5).
+   *
+   * @param statistics from {@link #given}, or another batch's own
+   * @return y of x's shape
+   */
+  public Batch infer(Batch x, Statistics statistics) {
+    return normalise(x, statistics);
+  }
+
+  /** Normalises an array with given statistics (F3–F5), chunk by chunk; x is read once. */
+  public void infer(Source x, Statistics statistics, Sink y) {
+    checkChannels(x, statistics);
+    for (Block block : blocks(x)) {
+      int count = (int) block.view().count();
+      Values room = y.room(count);
+      engine.normalise(
+          x.chunk(block.offset(), count),
+          block.view(),
+          statistics,
+          affine,
+          block.firstChannel(),
+          room);
+      y.commit();
+    }
+  }
+
+  /**
+   * The gradients of a batch normalised with its own statistics (B1–B3), which are computed again
+   * from x.
+   *
+   * @param dy the output gradient, shape of x
+   */
+  public Gradients backward(Batch dy, Batch x) {
+    return backward(dy, x, statistics(x));
+  }
+
+  /**
+   * The gradients of a batch: B1–B3 with its own statistics, B4 with {@link #given} ones.
+   *
+   * @param dy the output gradient, shape of x
+   * @param statistics those that {@link #forward(Batch)} returned for x, or given ones
+   */
+  public Gradients backward(Batch dy, Batch x, Statistics statistics) {
+    Batch dx = Batch.zeros(x.shape(), outputType != null ? outputType : x.type());
+    GradientParameters parameters = backward(dy, x, statistics, new MemorySink(dx.values()));
+    DType type = parameters.type();
+    return new Gradients(dx, values(type, parameters.dgamma()), values(type, parameters.dbeta()));
+  }
+
+  /**
+   * The gradients of an array, chunk by chunk: B1–B3 with its own statistics, B4 with {@link
+   * #given} ones. Both sources are read twice.
+   *
+   * @param dx receives the input gradient in C order, in the sink's type
+   * @return dγ and dβ, and the coefficients of B3
+   */
+  public GradientParameters backward(Source dy, Source x, Statistics statistics, Sink dx) {
+    checkChannels(x, statistics);
+    checkShapes(dy, x);
+    List<Block> blocks = x.shape().view().blocks(Math.min(x.chunkLimit(), dy.chunkLimit()));
+    ExactSums gradients = ExactSums.gradients(x.shape().channels(), dy.type(), x.type());
+    for (Block block : blocks) {
+      int count = (int) block.view().count();
+      Values dyChunk = dy.chunk(block.offset(), count);
+      engine.addGradientSums(
+          dyChunk, x.chunk(block.offset(), count), block.view(), gradients, block.firstChannel());
+    }
+    GradientParameters parameters = engine.gradientParameters(gradients, statistics, x.type());
+    for (Block block : blocks) {
+      int count = (int) block.view().count();
+      Values room = dx.room(count);
+      engine.inputGradient(
+          dy.chunk(block.offset(), count),
+          x.chunk(block.offset(), count),
+          block.view(),
+          statistics,
+          affine,
+          parameters,
+          block.firstChannel(),
+          room);
+      dx.commit();
+    }
+    return parameters;
+  }
+
+  /** The exact sums of an array, to be merged with those of others; x is read once. */
+  public ExactSums sums(Source x) {
+    ExactSums sums = ExactSums.statistics(x.shape().channels(), x.type());
+    for (Block block : blocks(x)) {
+      Values chunk = x.chunk(block.offset(), (int) block.view().count());
+      engine.addStatistics(chunk, block.view(), sums, block.firstChannel());
+    }
+    return sums;
+  }
+
+  /** An array's own statistics (F1–F3); x is read once. */
+  public Statistics statistics(Source x) {
+    return statistics(sums(x));
+  }
+
+  /** The statistics of everything that was merged into the sums (F1–F3), each rounded once. */
+  public Statistics statistics(ExactSums sums) {
+    return engine.parameters(sums, eps);
+  }
+
+  /**
+   * Statistics to normalise with that were not computed from the batch.
+   *
+   * @param mean μ, one per channel
+   * @param variance v, one per channel
+   * @throws InputException if v + ε is negative, naming the channel
+   */
+  public Statistics given(double[] mean, double[] variance) {
+    return engine.givenParameters(mean, variance, eps);
+  }
+
+  /** Normalises a chunk with statistics that may be those of more than the chunk (F5). */
+  public Batch normalise(Batch chunk, Statistics statistics) {
+    Batch y = Batch.zeros(chunk.shape(), outputType != null ? outputType : chunk.type());
+    infer(chunk, statistics, new MemorySink(y.values()));
+    return y;
+  }
+
+  /**
+   * The running statistics after one more batch (F6).
+   *
+   * @param statistics the batch's own
+   * @return {@code running} itself if the batch has no values
+   * @throws InputException if the convention asks for the unbiased variance and a channel has one
+   *     value
+   */
+  public RunningStatistics update(RunningStatistics running, Statistics statistics) {
+    ExactSums sums = statistics.sums();
+    if (sums == null) {
+      throw new IllegalArgumentException("statistics: expected a batch's own, found given ones");
+    }
+    if (running.mean().length != statistics.channels()) {
+      throw new IllegalArgumentException(
+          "running statistics: expected "
+              + statistics.channels()
+              + " channels (the batch's), found "
+              + running.mean().length);
+    }
+    if (statistics.channels() == 0 || statistics.count()[0] == 0) {
+      return running;
+    }
+    if (convention.biasedRunningVariance()) {
+      return running.updated(statistics.mean(), statistics.variance(), momentum);
+    }
+    if (statistics.count()[0] == 1) {
+      throw new InputException(
+          "running statistics: expected at least 2 values per channel, found 1",
+          "the unbiased variance of one value does not exist; --convention onnx averages the biased one");
+    }
+    return running.updated(statistics.mean(), engine.unbiasedVariance(sums), momentum);
+  }
+
+  private static List<Block> blocks(Source x) {
+    return x.shape().view().blocks(x.chunkLimit());
+  }
+
+  private static void checkChannels(Source x, Statistics statistics) {
+    if (statistics.channels() != x.shape().channels()) {
+      throw new IllegalArgumentException(
+          "statistics: expected "
+              + x.shape().channels()
+              + " channels ("
+              + x.name()
+              + ", shape "
+              + x.shape()
+              + "), found "
+              + statistics.channels());
+    }
+  }
+
+  private static void checkShapes(Source dy, Source x) {
+    if (!dy.shape().equals(x.shape())) {
+      throw new IllegalArgumentException(
+          "dy: expected shape " + x.shape() + " (" + x.name() + "), found " + dy.shape());
+    }
+  }
+
+  private static Values values(DType type, double[] exact) {
+    Values values = Values.allocate(type, exact.length);
+    for (int c = 0; c < exact.length; c++) {
+      values.set(c, exact[c]);
+    }
+    return values;
+  }
+
+  /** Writes into memory without a copy: the room is the memory itself. */
+  private static final class MemorySink implements Sink {
+    private final Values values;
+    private int written;
+    private int lent;
+
+    MemorySink(Values values) {
+      this.values = values;
+    }
+
+    @Override
+    public Values room(int count) {
+      lent = count;
+      return values.slice(written, count);
+    }
+
+    @Override
+    public void commit() {
+      written += lent;
+      lent = 0;
+    }
+  }
+
+  /** Collects the settings of a {@link BatchNorm}. */
+  public static final class Builder {
+    private Affine affine = Affine.IDENTITY;
+    private Convention convention = Convention.PYTORCH;
+    private @Nullable Engine engine;
+    private @Nullable Double eps;
+    private @Nullable Momentum momentum;
+    private @Nullable DType outputType;
+
+    private Builder() {}
+
+    /**
+     * Sets γ, 1 unless set.
+     *
+     * @param gamma one finite value per channel, or a single one for all channels
+     */
+    public Builder gamma(double... gamma) {
+      affine = affine.withGamma(gamma);
+      return this;
+    }
+
+    /**
+     * Sets β, 0 unless set.
+     *
+     * @param beta one finite value per channel, or a single one for all channels
+     */
+    public Builder beta(double... beta) {
+      affine = affine.withBeta(beta);
+      return this;
+    }
+
+    /** Sets γ and β. */
+    public Builder affine(Affine affine) {
+      this.affine = affine;
+      return this;
+    }
+
+    /**
+     * Sets ε, the convention's unless set.
+     *
+     * @throws IllegalArgumentException if ε is negative or not finite
+     */
+    public Builder eps(double eps) {
+      if (!(eps >= 0 && eps < Double.POSITIVE_INFINITY)) {
+        throw new IllegalArgumentException("eps: expected a finite number ≥ 0, found " + eps);
+      }
+      this.eps = eps;
+      return this;
+    }
+
+    /** Sets the momentum of running statistics, the convention's unless set. */
+    public Builder momentum(Momentum momentum) {
+      this.momentum = momentum;
+      return this;
+    }
+
+    /**
+     * Sets the defaults of ε and momentum and the meaning of the running variance; PyTorch's unless
+     * set.
+     */
+    public Builder convention(Convention convention) {
+      this.convention = convention;
+      return this;
+    }
+
+    /** Sets the engine; the one {@code auto} takes unless set. */
+    public Builder engine(Engine engine) {
+      this.engine = engine;
+      return this;
+    }
+
+    /** Sets T, the type of y and dx of batches in memory; x's type unless set. */
+    public Builder outputType(DType outputType) {
+      this.outputType = outputType;
+      return this;
+    }
+
+    /** The settings, ready to compute. */
+    public BatchNorm build() {
+      return new BatchNorm(this);
+    }
+  }
+}

@@ -1,0 +1,83 @@
+package dev.batchnorm.format;
+
+import java.io.IOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystemException;
+import java.nio.file.NoSuchFileException;
+import java.util.Locale;
+
+/** How error lines show what was found. */
+public final class Wording {
+  private static final int LONGEST_QUOTE = 40;
+
+  private Wording() {}
+
+  /** The text in quotes, on one line, cut after 40 characters. */
+  public static String quoted(String text) {
+    StringBuilder quoted = new StringBuilder("\"");
+    int[] characters = text.codePoints().limit(LONGEST_QUOTE + 1L).toArray();
+    for (int i = 0; i < Math.min(characters.length, LONGEST_QUOTE); i++) {
+      int c = characters[i];
+      if (c == '\n') {
+        quoted.append("\\n");
+      } else if (c == '\r') {
+        quoted.append("\\r");
+      } else if (c == '\t') {
+        quoted.append("\\t");
+      } else if (Character.isISOControl(c)) {
+        quoted.append(String.format(Locale.ROOT, "\\x%02x", c));
+      } else {
+        quoted.appendCodePoint(c);
+      }
+    }
+    return quoted.append(characters.length > LONGEST_QUOTE ? "…\"" : "\"").toString();
+  }
+
+  /** The bytes in hex, as in {@code 93 4E 55}. */
+  public static String hex(byte... bytes) {
+    StringBuilder hex = new StringBuilder();
+    for (byte b : bytes) {
+      hex.append(hex.isEmpty() ? "" : " ").append(String.format(Locale.ROOT, "%02X", b));
+    }
+    return hex.toString();
+  }
+
+  /** A number of bytes for people, as in {@code 812 bytes} or {@code 4.0 GB}. */
+  public static String size(long bytes) {
+    if (bytes < 10_000) {
+      return bytes + (bytes == 1 ? " byte" : " bytes");
+    }
+    String[] units = {"kB", "MB", "GB", "TB", "PB", "EB"};
+    double size = bytes / 1000.0;
+    int unit = 0;
+    while (size >= 999.95 && unit < units.length - 1) {
+      size /= 1000;
+      unit++;
+    }
+    return String.format(Locale.ROOT, "%.1f %s", size, units[unit]);
+  }
+
+  /** Says that two sizes differ, exactly where the rounded words would be the same. */
+  public static String announced(long announced, String by, long found, String in) {
+    boolean same = size(announced).equals(size(found));
+    return (same ? announced + " bytes" : size(announced))
+        + " announced by "
+        + by
+        + ", "
+        + (same ? found + " bytes" : size(found))
+        + " in "
+        + in;
+  }
+
+  /** Why the operating system refused. */
+  public static String reason(IOException e) {
+    if (e instanceof NoSuchFileException) {
+      return "no such file or directory";
+    }
+    if (e instanceof AccessDeniedException) {
+      return "no permission";
+    }
+    String reason = e instanceof FileSystemException file ? file.getReason() : e.getMessage();
+    return reason == null ? e.getClass().getSimpleName() : reason;
+  }
+}

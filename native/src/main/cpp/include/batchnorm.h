@@ -1,0 +1,103 @@
+/* Batch normalization with exact sums: the passes of the native engine, as a C ABI.
+ *
+ * A chunk is a dense block of outer × channels × inner values in C order. Arrays per channel start at the chunk's first
+ * channel. Equation ids (F1…F6, B1…B4) are those of docs/math.md. Every function leaves the floating-point environment
+ * as it found it, may be called by several threads at once as long as they share no output, and trusts its arguments.
+ */
+#ifndef BATCHNORM_H
+#define BATCHNORM_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Types of values. */
+enum { BN_F32 = 0, BN_F64 = 1 };
+
+/* What a channel saw besides finite values. */
+enum { BN_NAN = 1, BN_POSITIVE_INFINITY = 2, BN_NEGATIVE_INFINITY = 4, BN_PRODUCT_NOT_FINITE = 8 };
+
+/* Instruction sets, the plainest first. */
+enum { BN_BASELINE = 0, BN_AVX2 = 1, BN_AVX512 = 2, BN_ISA_COUNT = 3 };
+
+/* What a call returns. */
+enum { BN_OK = 0, BN_OUT_OF_MEMORY = 1 };
+
+/* Formats of exact sums: integers in two's complement, 64-bit limbs, least first, in units of 2^lowest. */
+enum {
+  BN_F32_LOWEST = -149, BN_F32_LIMBS = 6,
+  BN_F32_PRODUCT_LOWEST = -298, BN_F32_PRODUCT_LIMBS = 10,
+  BN_F64_LOWEST = -1074, BN_F64_LIMBS = 34,
+  BN_F64_PRODUCT_LOWEST = -2148, BN_F64_PRODUCT_LIMBS = 67
+};
+
+/* How to run: which instruction set, at most how many threads. */
+typedef struct {
+  int32_t isa;
+  int32_t threads;
+} bn_how;
+
+/* The sizes of a chunk. */
+typedef struct {
+  int64_t outer;
+  int64_t channels;
+  int64_t inner;
+} bn_view;
+
+/* Exact sums: for each channel a count, flags, and the limbs of the linear sum followed by those of the products. */
+typedef struct {
+  int64_t* counts;
+  int32_t* flags;
+  uint64_t* limbs;
+} bn_sums;
+
+/* 1 if this processor has the instruction set. */
+int32_t bn_isa_available(int32_t isa);
+
+/* Adds x to Σx, Σx² and the counts. The linear format is x's type. */
+int32_t bn_add_statistics(bn_how how, bn_view view, int32_t x_type, const void* x, bn_sums sums);
+
+/* Adds dy, x to Σdy, Σdy·x and the counts. The linear format is dy's type; products are F32 only if both are. */
+int32_t bn_add_gradient_sums(bn_how how, bn_view view, int32_t dy_type, const void* dy, int32_t x_type, const void* x,
+                             bn_sums sums);
+
+/* F1–F3: each quantity rounded once. x_type tells the format of the sums. */
+int32_t bn_parameters(bn_how how, int64_t channels, int32_t x_type, bn_sums sums, double eps, double* mean,
+                      double* mean_lo, double* variance, double* inverse_std);
+
+/* F6: the unbiased variance of channels with at least 2 values. */
+int32_t bn_unbiased_variance(bn_how how, int64_t channels, int32_t x_type, bn_sums sums, double* variance);
+
+/* F3 with V = variance. */
+int32_t bn_given_inverse_std(bn_how how, int64_t channels, const double* variance, double eps, double* inverse_std);
+
+/* B1–B3: gradients are the sums of dy and dy·x, sums those of x; dγ and dβ are rounded once to result_type. */
+int32_t bn_gradient_parameters(bn_how how, int64_t channels, int32_t dy_type, int32_t x_type, bn_sums gradients,
+                               bn_sums sums, double eps, int32_t result_type, double* k1, double* k1_lo, double* k2,
+                               double* dgamma, double* dbeta);
+
+/* B1 and B4's dγ with given mean and variance. */
+int32_t bn_frozen_gradient_parameters(bn_how how, int64_t channels, int32_t dy_type, int32_t x_type, bn_sums gradients,
+                                      const double* mean, const double* variance, double eps, int32_t result_type,
+                                      double* dgamma, double* dbeta);
+
+/* F5: y = RN_T(fma(d, a, β)), d = (x − mean) − mean_lo. y may be x. */
+int32_t bn_normalise(bn_how how, bn_view view, int32_t x_type, const void* x, const double* mean,
+                     const double* mean_lo, const double* a, const double* beta, int32_t y_type, void* y);
+
+/* B3: dx = RN_T(a·w), w = fma(−d, k2, t), t = (dy − k1) − k1_lo. dx may be dy or x. */
+int32_t bn_input_gradient(bn_how how, bn_view view, int32_t dy_type, const void* dy, int32_t x_type, const void* x,
+                          const double* mean, const double* mean_lo, const double* a, const double* k1,
+                          const double* k1_lo, const double* k2, int32_t dx_type, void* dx);
+
+/* B4: dx = RN_T(a·dy). dx may be dy. */
+int32_t bn_frozen_input_gradient(bn_how how, bn_view view, int32_t dy_type, const void* dy, const double* a,
+                                 int32_t dx_type, void* dx);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,47 @@
+// The passes of one instruction set, as a table of pointers. Each table is filled by one translation unit.
+#ifndef BATCHNORM_KERNELS_H
+#define BATCHNORM_KERNELS_H
+
+#include "batchnorm.h"
+
+// Part of a chunk: outer rows of channels of inner contiguous values; strides in values.
+struct Block {
+  int64_t outer;
+  int64_t channels;
+  int64_t inner;
+  int64_t outer_stride;
+  int64_t channel_stride;
+};
+
+// Per-channel operands of F5, starting at the block's first channel.
+struct Normalisation {
+  const double* mean;
+  const double* mean_lo;
+  const double* a;
+  const double* beta;
+};
+
+// Per-channel operands of B3, starting at the block's first channel.
+struct InputGradient {
+  const double* mean;
+  const double* mean_lo;
+  const double* a;
+  const double* k1;
+  const double* k1_lo;
+  const double* k2;
+};
+
+// Indices are BN_F32 and BN_F64 of the operands, in the order of the parameters.
+struct Kernels {
+  void (*add_statistics[2])(const Block&, const void* x, bn_sums);
+  void (*add_gradient_sums[2][2])(const Block&, const void* dy, const void* x, bn_sums);
+  void (*normalise[2][2])(const Block&, const void* x, const Normalisation&, void* y);
+  void (*input_gradient[2][2][2])(const Block&, const void* dy, const void* x, const InputGradient&, void* dx);
+  void (*frozen_input_gradient[2][2])(const Block&, const void* dy, const double* a, void* dx);
+};
+
+extern const Kernels kernels_baseline;
+extern const Kernels kernels_avx2;
+extern const Kernels kernels_avx512;
+
+#endif

@@ -1,0 +1,119 @@
+#include "parallel.h"
+
+#include <fenv.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <system_error>
+#include <thread>
+
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
+namespace {
+
+// Round to nearest, no flush to zero, exceptions masked; restores what it found.
+class IeeeArithmetic {
+ public:
+#if defined(__x86_64__)
+  IeeeArithmetic() : found_(_mm_getcsr()) { _mm_setcsr(0x1f80); }
+  ~IeeeArithmetic() { _mm_setcsr(found_); }
+
+ private:
+  unsigned found_;
+#else
+  IeeeArithmetic() {
+    fegetenv(&found_);
+    fesetenv(FE_DFL_ENV);
+  }
+  ~IeeeArithmetic() { fesetenv(&found_); }
+
+ private:
+  fenv_t found_;
+#endif
+};
+
+struct Job {
+  int64_t tasks;
+  void (*run)(const void*, int64_t);
+  const void* context;
+  std::atomic<int64_t> next{0};
+  int64_t done = 0;  // under mutex
+  std::mutex mutex;
+  std::condition_variable all_done;
+
+  void work() {
+    IeeeArithmetic ieee;
+    int64_t ended = 0;
+    for (int64_t task; (task = next.fetch_add(1)) < tasks; ended++) run(context, task);
+    std::lock_guard<std::mutex> lock(mutex);
+    done += ended;
+    if (done == tasks) all_done.notify_all();
+  }
+
+  void wait() {
+    std::unique_lock<std::mutex> lock(mutex);
+    all_done.wait(lock, [this] { return done == tasks; });
+  }
+};
+
+// Threads that live as long as the process; started when a call first asks for them.
+class Pool {
+ public:
+  void offer(const std::shared_ptr<Job>& job, int helpers) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    try {
+      for (; threads_ < helpers; threads_++) std::thread([this] { serve(); }).detach();
+    } catch (const std::system_error&) {
+      // No more threads to be had: those there are, and the caller, do the work.
+    }
+    for (int i = 0; i < helpers && i < threads_; i++) offers_.push_back(job);
+    offered_.notify_all();
+  }
+
+ private:
+  void serve() {
+    for (;;) {
+      std::shared_ptr<Job> job;
+      {
+        std::unique_lock<std::mutex> lock(mutex_);
+        offered_.wait(lock, [this] { return !offers_.empty(); });
+        job = offers_.front();
+        offers_.pop_front();
+      }
+      job->work();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable offered_;
+  std::deque<std::shared_ptr<Job>> offers_;
+  int threads_ = 0;
+};
+
+// Never destroyed: its threads may outlive static destruction.
+Pool& pool() {
+  static Pool* const instance = new Pool;
+  return *instance;
+}
+
+}  // namespace
+
+void parallel_tasks(int threads, int64_t tasks, void (*run)(const void*, int64_t), const void* context) {
+  if (threads <= 1 || tasks <= 1) {
+    IeeeArithmetic ieee;
+    for (int64_t task = 0; task < tasks; task++) run(context, task);
+    return;
+  }
+  auto job = std::make_shared<Job>();
+  job->tasks = tasks;
+  job->run = run;
+  job->context = context;
+  pool().offer(job, (int)(threads - 1 < tasks - 1 ? threads - 1 : tasks - 1));
+  job->work();
+  job->wait();
+}
