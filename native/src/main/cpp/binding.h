@@ -1,0 +1,175 @@
+// The C ABI as JavaCPP binds it: memory comes as a Java array and an offset in bytes, or as null and an address.
+#ifndef BATCHNORM_BINDING_H
+#define BATCHNORM_BINDING_H
+
+#include <jni.h>
+
+#include "batchnorm.h"
+
+// Java arrays pinned for the time of one call. Between the first and the last no other JNI function may be called.
+class Pinned {
+ public:
+  explicit Pinned(JNIEnv* env) : env_(env) {}
+  Pinned(const Pinned&) = delete;
+  Pinned& operator=(const Pinned&) = delete;
+
+  ~Pinned() {
+    while (count_ > 0) {
+      count_--;
+      env_->ReleasePrimitiveArrayCritical(arrays_[count_], starts_[count_], 0);
+    }
+  }
+
+  bool out_of_memory() const { return out_of_memory_; }
+
+  char* bytes(jobject array, jlong offset_or_address = 0) {
+    if (array == nullptr) return (char*)offset_or_address;
+    char* start = (char*)env_->GetPrimitiveArrayCritical((jarray)array, nullptr);
+    if (start == nullptr) {
+      out_of_memory_ = true;
+      return nullptr;
+    }
+    arrays_[count_] = (jarray)array;
+    starts_[count_++] = start;
+    return start + offset_or_address;
+  }
+
+  double* doubles(jobject array, jlong first = 0) { return (double*)bytes(array, 8 * first); }
+
+  // Sums whose channel `first` is the chunk's first.
+  bn_sums sums(jobject counts, jobject flags, jobject limbs, jlong first, jint limbs_per_channel) {
+    return bn_sums{(int64_t*)bytes(counts, 8 * first), (int32_t*)bytes(flags, 4 * first),
+                   (uint64_t*)bytes(limbs, 8 * first * limbs_per_channel)};
+  }
+
+ private:
+  JNIEnv* env_;
+  jarray arrays_[16];
+  void* starts_[16];
+  int count_ = 0;
+  bool out_of_memory_ = false;
+};
+
+#define BN_RETURN_IF_OUT_OF_MEMORY(pinned) \
+  if (pinned.out_of_memory()) return BN_OUT_OF_MEMORY
+
+static inline jlong jni_address(JNIEnv* env, jclass, jobject buffer) {
+  return (jlong)env->GetDirectBufferAddress(buffer);
+}
+
+static inline jint jni_add_statistics(JNIEnv* env, jclass, jint isa, jint threads, jlong outer, jlong channels,
+                                      jlong inner, jint x_type, jobject x, jlong x_at, jobject counts, jobject flags,
+                                      jobject limbs, jlong first, jint limbs_per_channel) {
+  Pinned pin(env);
+  void* x_values = pin.bytes(x, x_at);
+  bn_sums sums = pin.sums(counts, flags, limbs, first, limbs_per_channel);
+  BN_RETURN_IF_OUT_OF_MEMORY(pin);
+  return bn_add_statistics(bn_how{isa, threads}, bn_view{outer, channels, inner}, x_type, x_values, sums);
+}
+
+static inline jint jni_add_gradient_sums(JNIEnv* env, jclass, jint isa, jint threads, jlong outer, jlong channels,
+                                         jlong inner, jint dy_type, jobject dy, jlong dy_at, jint x_type, jobject x,
+                                         jlong x_at, jobject counts, jobject flags, jobject limbs, jlong first,
+                                         jint limbs_per_channel) {
+  Pinned pin(env);
+  void *dy_values = pin.bytes(dy, dy_at), *x_values = pin.bytes(x, x_at);
+  bn_sums sums = pin.sums(counts, flags, limbs, first, limbs_per_channel);
+  BN_RETURN_IF_OUT_OF_MEMORY(pin);
+  return bn_add_gradient_sums(bn_how{isa, threads}, bn_view{outer, channels, inner}, dy_type, dy_values, x_type,
+                              x_values, sums);
+}
+
+static inline jint jni_parameters(JNIEnv* env, jclass, jint threads, jlong channels, jint x_type, jobject counts,
+                                  jobject flags, jobject limbs, jdouble eps, jobject mean, jobject mean_lo,
+                                  jobject variance, jobject inverse_std) {
+  Pinned pin(env);
+  bn_sums sums = pin.sums(counts, flags, limbs, 0, 0);
+  double *m = pin.doubles(mean), *lo = pin.doubles(mean_lo), *v = pin.doubles(variance),
+         *s = pin.doubles(inverse_std);
+  BN_RETURN_IF_OUT_OF_MEMORY(pin);
+  return bn_parameters(bn_how{BN_BASELINE, threads}, channels, x_type, sums, eps, m, lo, v, s);
+}
+
+static inline jint jni_unbiased_variance(JNIEnv* env, jclass, jint threads, jlong channels, jint x_type,
+                                         jobject counts, jobject flags, jobject limbs, jobject variance) {
+  Pinned pin(env);
+  bn_sums sums = pin.sums(counts, flags, limbs, 0, 0);
+  double* v = pin.doubles(variance);
+  BN_RETURN_IF_OUT_OF_MEMORY(pin);
+  return bn_unbiased_variance(bn_how{BN_BASELINE, threads}, channels, x_type, sums, v);
+}
+
+static inline jint jni_given_inverse_std(JNIEnv* env, jclass, jint threads, jlong channels, jobject variance,
+                                         jdouble eps, jobject inverse_std) {
+  Pinned pin(env);
+  double *v = pin.doubles(variance), *s = pin.doubles(inverse_std);
+  BN_RETURN_IF_OUT_OF_MEMORY(pin);
+  return bn_given_inverse_std(bn_how{BN_BASELINE, threads}, channels, v, eps, s);
+}
+
+static inline jint jni_gradient_parameters(JNIEnv* env, jclass, jint threads, jlong channels, jint dy_type,
+                                           jint x_type, jobject gradient_counts, jobject gradient_flags,
+                                           jobject gradient_limbs, jobject counts, jobject flags, jobject limbs,
+                                           jdouble eps, jint result_type, jobject k1, jobject k1_lo, jobject k2,
+                                           jobject dgamma, jobject dbeta) {
+  Pinned pin(env);
+  bn_sums gradients = pin.sums(gradient_counts, gradient_flags, gradient_limbs, 0, 0);
+  bn_sums sums = pin.sums(counts, flags, limbs, 0, 0);
+  double *k = pin.doubles(k1), *lo = pin.doubles(k1_lo), *kk = pin.doubles(k2), *dg = pin.doubles(dgamma),
+         *db = pin.doubles(dbeta);
+  BN_RETURN_IF_OUT_OF_MEMORY(pin);
+  return bn_gradient_parameters(bn_how{BN_BASELINE, threads}, channels, dy_type, x_type, gradients, sums, eps,
+                                result_type, k, lo, kk, dg, db);
+}
+
+static inline jint jni_frozen_gradient_parameters(JNIEnv* env, jclass, jint threads, jlong channels, jint dy_type,
+                                                  jint x_type, jobject gradient_counts, jobject gradient_flags,
+                                                  jobject gradient_limbs, jobject mean, jobject variance, jdouble eps,
+                                                  jint result_type, jobject dgamma, jobject dbeta) {
+  Pinned pin(env);
+  bn_sums gradients = pin.sums(gradient_counts, gradient_flags, gradient_limbs, 0, 0);
+  double *m = pin.doubles(mean), *v = pin.doubles(variance), *dg = pin.doubles(dgamma), *db = pin.doubles(dbeta);
+  BN_RETURN_IF_OUT_OF_MEMORY(pin);
+  return bn_frozen_gradient_parameters(bn_how{BN_BASELINE, threads}, channels, dy_type, x_type, gradients, m, v, eps,
+                                       result_type, dg, db);
+}
+
+static inline jint jni_normalise(JNIEnv* env, jclass, jint isa, jint threads, jlong outer, jlong channels, jlong inner,
+                                 jint x_type, jobject x, jlong x_at, jobject mean, jobject mean_lo, jobject a,
+                                 jobject beta, jlong first, jint y_type, jobject y, jlong y_at) {
+  Pinned pin(env);
+  void *x_values = pin.bytes(x, x_at), *y_values = pin.bytes(y, y_at);
+  double *m = pin.doubles(mean, first), *lo = pin.doubles(mean_lo, first), *scale = pin.doubles(a, first),
+         *shift = pin.doubles(beta, first);
+  BN_RETURN_IF_OUT_OF_MEMORY(pin);
+  return bn_normalise(bn_how{isa, threads}, bn_view{outer, channels, inner}, x_type, x_values, m, lo, scale, shift,
+                      y_type, y_values);
+}
+
+static inline jint jni_input_gradient(JNIEnv* env, jclass, jint isa, jint threads, jlong outer, jlong channels,
+                                      jlong inner, jint dy_type, jobject dy, jlong dy_at, jint x_type, jobject x,
+                                      jlong x_at, jobject mean, jobject mean_lo, jobject a, jobject k1, jobject k1_lo,
+                                      jobject k2, jlong first, jint dx_type, jobject dx, jlong dx_at) {
+  Pinned pin(env);
+  void *dy_values = pin.bytes(dy, dy_at), *x_values = pin.bytes(x, x_at), *dx_values = pin.bytes(dx, dx_at);
+  double *m = pin.doubles(mean, first), *lo = pin.doubles(mean_lo, first), *scale = pin.doubles(a, first),
+         *k = pin.doubles(k1, first), *k_lo = pin.doubles(k1_lo, first), *kk = pin.doubles(k2, first);
+  BN_RETURN_IF_OUT_OF_MEMORY(pin);
+  return bn_input_gradient(bn_how{isa, threads}, bn_view{outer, channels, inner}, dy_type, dy_values, x_type, x_values,
+                           m, lo, scale, k, k_lo, kk, dx_type, dx_values);
+}
+
+static inline jint jni_frozen_input_gradient(JNIEnv* env, jclass, jint isa, jint threads, jlong outer, jlong channels,
+                                             jlong inner, jint dy_type, jobject dy, jlong dy_at, jobject a,
+                                             jlong first, jint dx_type, jobject dx, jlong dx_at) {
+  Pinned pin(env);
+  void *dy_values = pin.bytes(dy, dy_at), *dx_values = pin.bytes(dx, dx_at);
+  double* scale = pin.doubles(a, first);
+  BN_RETURN_IF_OUT_OF_MEMORY(pin);
+  return bn_frozen_input_gradient(bn_how{isa, threads}, bn_view{outer, channels, inner}, dy_type, dy_values, scale,
+                                  dx_type, dx_values);
+}
+
+static inline jint jni_isa_available(JNIEnv*, jclass, jint isa) { return bn_isa_available(isa); }
+
+#endif

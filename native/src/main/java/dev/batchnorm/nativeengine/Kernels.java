@@ -1,0 +1,193 @@
+package dev.batchnorm.nativeengine;
+
+import org.bytedeco.javacpp.Loader;
+import org.bytedeco.javacpp.annotation.Name;
+import org.bytedeco.javacpp.annotation.Platform;
+import org.bytedeco.javacpp.annotation.Raw;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The C ABI ({@code batchnorm.h}), one method a function. Memory is an array and an offset in
+ * bytes, or null and an address. Methods return 0, or 1 when memory ran out.
+ *
+ * <p>Arrays are passed raw and pinned by {@code binding.h}: JavaCPP would copy them, and would want
+ * an overload for every combination of types.
+ */
+@Platform(include = "binding.h", link = "batchnorm")
+final class Kernels {
+  private Kernels() {}
+
+  /** Loads the library; an {@link UnsatisfiedLinkError} tells why it cannot be. */
+  static void load() {
+    Loader.load(Kernels.class);
+  }
+
+  /** Whether the processor has the instruction set; 1 or 0. */
+  @Name("jni_isa_available")
+  static native int isaAvailable(@Raw(withEnv = true) int isa);
+
+  @Name("jni_address")
+  static native long address(@Raw(withEnv = true) Object directBuffer);
+
+  @Name("jni_add_statistics")
+  static native int addStatistics(
+      @Raw(withEnv = true) int isa,
+      int threads,
+      long outer,
+      long channels,
+      long inner,
+      int xType,
+      @Raw @Nullable Object x,
+      long xAt,
+      @Raw Object counts,
+      @Raw Object flags,
+      @Raw Object limbs,
+      long first,
+      int limbsPerChannel);
+
+  @Name("jni_add_gradient_sums")
+  static native int addGradientSums(
+      @Raw(withEnv = true) int isa,
+      int threads,
+      long outer,
+      long channels,
+      long inner,
+      int dyType,
+      @Raw @Nullable Object dy,
+      long dyAt,
+      int xType,
+      @Raw @Nullable Object x,
+      long xAt,
+      @Raw Object counts,
+      @Raw Object flags,
+      @Raw Object limbs,
+      long first,
+      int limbsPerChannel);
+
+  @Name("jni_parameters")
+  static native int parameters(
+      @Raw(withEnv = true) int threads,
+      long channels,
+      int xType,
+      @Raw Object counts,
+      @Raw Object flags,
+      @Raw Object limbs,
+      double eps,
+      @Raw Object mean,
+      @Raw Object meanLo,
+      @Raw Object variance,
+      @Raw Object inverseStd);
+
+  @Name("jni_unbiased_variance")
+  static native int unbiasedVariance(
+      @Raw(withEnv = true) int threads,
+      long channels,
+      int xType,
+      @Raw Object counts,
+      @Raw Object flags,
+      @Raw Object limbs,
+      @Raw Object variance);
+
+  @Name("jni_given_inverse_std")
+  static native int givenInverseStd(
+      @Raw(withEnv = true) int threads,
+      long channels,
+      @Raw Object variance,
+      double eps,
+      @Raw Object inverseStd);
+
+  @Name("jni_gradient_parameters")
+  static native int gradientParameters(
+      @Raw(withEnv = true) int threads,
+      long channels,
+      int dyType,
+      int xType,
+      @Raw Object gradientCounts,
+      @Raw Object gradientFlags,
+      @Raw Object gradientLimbs,
+      @Raw Object counts,
+      @Raw Object flags,
+      @Raw Object limbs,
+      double eps,
+      int resultType,
+      @Raw Object k1,
+      @Raw Object k1Lo,
+      @Raw Object k2,
+      @Raw Object dgamma,
+      @Raw Object dbeta);
+
+  @Name("jni_frozen_gradient_parameters")
+  static native int frozenGradientParameters(
+      @Raw(withEnv = true) int threads,
+      long channels,
+      int dyType,
+      int xType,
+      @Raw Object gradientCounts,
+      @Raw Object gradientFlags,
+      @Raw Object gradientLimbs,
+      @Raw Object mean,
+      @Raw Object variance,
+      double eps,
+      int resultType,
+      @Raw Object dgamma,
+      @Raw Object dbeta);
+
+  @Name("jni_normalise")
+  static native int normalise(
+      @Raw(withEnv = true) int isa,
+      int threads,
+      long outer,
+      long channels,
+      long inner,
+      int xType,
+      @Raw @Nullable Object x,
+      long xAt,
+      @Raw Object mean,
+      @Raw Object meanLo,
+      @Raw Object a,
+      @Raw Object beta,
+      long first,
+      int yType,
+      @Raw @Nullable Object y,
+      long yAt);
+
+  @Name("jni_input_gradient")
+  static native int inputGradient(
+      @Raw(withEnv = true) int isa,
+      int threads,
+      long outer,
+      long channels,
+      long inner,
+      int dyType,
+      @Raw @Nullable Object dy,
+      long dyAt,
+      int xType,
+      @Raw @Nullable Object x,
+      long xAt,
+      @Raw Object mean,
+      @Raw Object meanLo,
+      @Raw Object a,
+      @Raw Object k1,
+      @Raw Object k1Lo,
+      @Raw Object k2,
+      long first,
+      int dxType,
+      @Raw @Nullable Object dx,
+      long dxAt);
+
+  @Name("jni_frozen_input_gradient")
+  static native int frozenInputGradient(
+      @Raw(withEnv = true) int isa,
+      int threads,
+      long outer,
+      long channels,
+      long inner,
+      int dyType,
+      @Raw @Nullable Object dy,
+      long dyAt,
+      @Raw Object a,
+      long first,
+      int dxType,
+      @Raw @Nullable Object dx,
+      long dxAt);
+}

@@ -1,0 +1,310 @@
+package dev.batchnorm.nativeengine;
+
+import dev.batchnorm.DType;
+import dev.batchnorm.ExactSums;
+import dev.batchnorm.GradientParameters;
+import dev.batchnorm.Statistics;
+import dev.batchnorm.Values;
+import dev.batchnorm.View;
+import dev.batchnorm.engine.Engine;
+import java.nio.Buffer;
+import java.nio.ByteOrder;
+import java.nio.DoubleBuffer;
+import java.nio.FloatBuffer;
+import org.jspecify.annotations.Nullable;
+
+/** Hands each pass to the C++ kernels: arrays pinned, buffers by address, nothing copied. */
+final class NativeEngine extends Engine {
+  private final InstructionSet isa;
+  private final int threads;
+
+  NativeEngine(InstructionSet isa, int threads) {
+    this.isa = isa;
+    this.threads = threads;
+  }
+
+  @Override
+  public String name() {
+    return "native";
+  }
+
+  @Override
+  public String description() {
+    return isa.label() + ", " + threads + (threads == 1 ? " thread" : " threads");
+  }
+
+  /** Where values lie: an array and an offset in bytes, or null and an address. */
+  private record Memory(@Nullable Object array, long at) {
+
+    static Memory of(Values values) {
+      Buffer buffer = values.buffer();
+      if (buffer.hasArray()) {
+        return new Memory(buffer.array(), (long) buffer.arrayOffset() * values.type().bytes());
+      }
+      ByteOrder order =
+          buffer instanceof FloatBuffer floats ? floats.order() : ((DoubleBuffer) buffer).order();
+      if (!buffer.isDirect() || order != ByteOrder.nativeOrder()) {
+        throw new IllegalArgumentException(
+            "values: expected an array or a direct buffer in native byte order, found "
+                + buffer
+                + " in "
+                + order);
+      }
+      return new Memory(null, Kernels.address(buffer));
+    }
+  }
+
+  private static int type(DType type) {
+    return type == DType.F32 ? 0 : 1;
+  }
+
+  private static int linearType(ExactSums sums) {
+    return sums.linear() == ExactSums.Register.F32 ? 0 : 1;
+  }
+
+  private static int limbs(ExactSums sums) {
+    return sums.linear().limbs() + sums.product().limbs();
+  }
+
+  private static void check(int status) {
+    if (status != 0) {
+      throw new OutOfMemoryError("batchnorm kernels: no memory for the sums of each thread");
+    }
+  }
+
+  @Override
+  protected void doAddStatistics(Values x, View view, ExactSums sums, int firstChannel) {
+    Memory xAt = Memory.of(x);
+    check(
+        Kernels.addStatistics(
+            isa.code(),
+            threads,
+            view.outer(),
+            view.channels(),
+            view.inner(),
+            type(x.type()),
+            xAt.array(),
+            xAt.at(),
+            sums.counts(),
+            sums.flags(),
+            sums.limbs(),
+            firstChannel,
+            limbs(sums)));
+  }
+
+  @Override
+  protected void doAddGradientSums(
+      Values dy, Values x, View view, ExactSums sums, int firstChannel) {
+    Memory dyAt = Memory.of(dy);
+    Memory xAt = Memory.of(x);
+    check(
+        Kernels.addGradientSums(
+            isa.code(),
+            threads,
+            view.outer(),
+            view.channels(),
+            view.inner(),
+            type(dy.type()),
+            dyAt.array(),
+            dyAt.at(),
+            type(x.type()),
+            xAt.array(),
+            xAt.at(),
+            sums.counts(),
+            sums.flags(),
+            sums.limbs(),
+            firstChannel,
+            limbs(sums)));
+  }
+
+  @Override
+  protected Statistics doParameters(ExactSums sums, double eps) {
+    int channels = sums.channels();
+    double[] mean = new double[channels];
+    double[] meanLo = new double[channels];
+    double[] variance = new double[channels];
+    double[] inverseStd = new double[channels];
+    check(
+        Kernels.parameters(
+            threads,
+            channels,
+            linearType(sums),
+            sums.counts(),
+            sums.flags(),
+            sums.limbs(),
+            eps,
+            mean,
+            meanLo,
+            variance,
+            inverseStd));
+    return new Statistics(mean, meanLo, variance, inverseStd, sums.counts().clone(), eps, sums);
+  }
+
+  @Override
+  protected double[] doUnbiasedVariance(ExactSums sums) {
+    double[] variance = new double[sums.channels()];
+    check(
+        Kernels.unbiasedVariance(
+            threads,
+            sums.channels(),
+            linearType(sums),
+            sums.counts(),
+            sums.flags(),
+            sums.limbs(),
+            variance));
+    return variance;
+  }
+
+  @Override
+  protected Statistics doGivenParameters(double[] mean, double[] variance, double eps) {
+    int channels = mean.length;
+    double[] inverseStd = new double[channels];
+    check(Kernels.givenInverseStd(threads, channels, variance, eps, inverseStd));
+    return new Statistics(
+        mean, new double[channels], variance, inverseStd, new long[channels], eps, null);
+  }
+
+  @Override
+  protected GradientParameters doGradientParameters(
+      ExactSums gradients, Statistics statistics, DType type) {
+    int channels = gradients.channels();
+    int dyType = linearType(gradients);
+    double[] k1 = new double[channels];
+    double[] k1Lo = new double[channels];
+    double[] k2 = new double[channels];
+    double[] dgamma = new double[channels];
+    double[] dbeta = new double[channels];
+    ExactSums sums = statistics.sums();
+    if (sums == null) {
+      // x's type decides the format of the products; any type that gives the found format serves.
+      int xType = gradients.product() == ExactSums.Register.F32_PRODUCT ? 0 : 1;
+      check(
+          Kernels.frozenGradientParameters(
+              threads,
+              channels,
+              dyType,
+              xType,
+              gradients.counts(),
+              gradients.flags(),
+              gradients.limbs(),
+              statistics.mean(),
+              statistics.variance(),
+              statistics.eps(),
+              type(type),
+              dgamma,
+              dbeta));
+    } else {
+      check(
+          Kernels.gradientParameters(
+              threads,
+              channels,
+              dyType,
+              linearType(sums),
+              gradients.counts(),
+              gradients.flags(),
+              gradients.limbs(),
+              sums.counts(),
+              sums.flags(),
+              sums.limbs(),
+              statistics.eps(),
+              type(type),
+              k1,
+              k1Lo,
+              k2,
+              dgamma,
+              dbeta));
+    }
+    return new GradientParameters(k1, k1Lo, k2, dgamma, dbeta, type);
+  }
+
+  @Override
+  protected void doNormalise(
+      Values x,
+      View view,
+      Statistics statistics,
+      double[] scale,
+      double[] shift,
+      int firstChannel,
+      Values y) {
+    Memory xAt = Memory.of(x);
+    Memory yAt = Memory.of(y);
+    check(
+        Kernels.normalise(
+            isa.code(),
+            threads,
+            view.outer(),
+            view.channels(),
+            view.inner(),
+            type(x.type()),
+            xAt.array(),
+            xAt.at(),
+            statistics.mean(),
+            statistics.meanLo(),
+            scale,
+            shift,
+            firstChannel,
+            type(y.type()),
+            yAt.array(),
+            yAt.at()));
+  }
+
+  @Override
+  protected void doInputGradient(
+      Values dy,
+      Values x,
+      View view,
+      Statistics statistics,
+      double[] scale,
+      GradientParameters parameters,
+      int firstChannel,
+      Values dx) {
+    Memory dyAt = Memory.of(dy);
+    Memory xAt = Memory.of(x);
+    Memory dxAt = Memory.of(dx);
+    check(
+        Kernels.inputGradient(
+            isa.code(),
+            threads,
+            view.outer(),
+            view.channels(),
+            view.inner(),
+            type(dy.type()),
+            dyAt.array(),
+            dyAt.at(),
+            type(x.type()),
+            xAt.array(),
+            xAt.at(),
+            statistics.mean(),
+            statistics.meanLo(),
+            scale,
+            parameters.k1(),
+            parameters.k1Lo(),
+            parameters.k2(),
+            firstChannel,
+            type(dx.type()),
+            dxAt.array(),
+            dxAt.at()));
+  }
+
+  @Override
+  protected void doFrozenInputGradient(
+      Values dy, View view, double[] scale, int firstChannel, Values dx) {
+    Memory dyAt = Memory.of(dy);
+    Memory dxAt = Memory.of(dx);
+    check(
+        Kernels.frozenInputGradient(
+            isa.code(),
+            threads,
+            view.outer(),
+            view.channels(),
+            view.inner(),
+            type(dy.type()),
+            dyAt.array(),
+            dyAt.at(),
+            scale,
+            firstChannel,
+            type(dx.type()),
+            dxAt.array(),
+            dxAt.at()));
+  }
+}
