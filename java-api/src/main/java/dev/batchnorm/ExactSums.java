@@ -129,6 +129,18 @@ public final class ExactSums {
     return integer(channel * (linear.limbs + product.limbs) + linear.limbs, product.limbs);
   }
 
+  /**
+   * Whether every value behind Σx or Σdy of a channel was finite, so that the sum means something.
+   */
+  public boolean linearIsFinite(int channel) {
+    return (flags[channel] & ~PRODUCT_NOT_FINITE) == 0;
+  }
+
+  /** Whether every value behind both sums of a channel was finite. */
+  public boolean isFinite(int channel) {
+    return flags[channel] == 0;
+  }
+
   private BigInteger integer(int first, int count) {
     byte[] bigEndian = new byte[count * Long.BYTES];
     for (int i = 0; i < bigEndian.length; i++) {
@@ -194,11 +206,10 @@ public final class ExactSums {
       return false;
     }
     for (int c = 0; c < channels; c++) {
-      boolean linearMeans = (flags[c] & ~PRODUCT_NOT_FINITE) == 0;
-      if (linearMeans && !linearSum(c).equals(that.linearSum(c))) {
+      if (linearIsFinite(c) && !linearSum(c).equals(that.linearSum(c))) {
         return false;
       }
-      if (flags[c] == 0 && !productSum(c).equals(that.productSum(c))) {
+      if (isFinite(c) && !productSum(c).equals(that.productSum(c))) {
         return false;
       }
     }

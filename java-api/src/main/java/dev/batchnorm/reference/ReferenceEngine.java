@@ -184,9 +184,10 @@ final class ReferenceEngine extends Engine {
     ExactSums sums = statistics.sums();
     for (int c = 0; c < channels; c++) {
       int flags = gradients.flags()[c];
-      boolean finite = (flags & ~ExactSums.PRODUCT_NOT_FINITE) == 0;
       dbeta[c] = // (B1)
-          finite ? Rounding.ratio(linear(gradients, c), Dyadic.of(1), type) : sumOf(flags);
+          gradients.linearIsFinite(c)
+              ? Rounding.ratio(linear(gradients, c), Dyadic.of(1), type)
+              : sumOf(flags);
       if (sums == null) {
         dgamma[c] = flags == 0 ? frozenScaleGradient(gradients, statistics, c, type) : Double.NaN;
         continue;

@@ -1,0 +1,196 @@
+package dev.batchnorm.verify;
+
+import dev.batchnorm.Affine;
+import dev.batchnorm.DType;
+import dev.batchnorm.ExactSums;
+import dev.batchnorm.GradientParameters;
+import dev.batchnorm.Source;
+import dev.batchnorm.Statistics;
+import dev.batchnorm.Values;
+import dev.batchnorm.View;
+import dev.batchnorm.View.Block;
+import dev.batchnorm.engine.Engine;
+import java.math.BigInteger;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Runs two engines over the same data, each with its own sums and its own rounding, and compares
+ * everything they give to the bit: statistics, y, gradients.
+ */
+public final class EngineComparison {
+  private final Engine reference;
+  private final Engine engine;
+  private final Affine affine;
+  private final double eps;
+
+  /**
+   * A comparison of an engine with a reference.
+   *
+   * @param eps ε
+   */
+  public EngineComparison(Engine reference, Engine engine, Affine affine, double eps) {
+    this.reference = reference;
+    this.engine = engine;
+    this.affine = affine;
+    this.eps = eps;
+  }
+
+  /**
+   * Normalises x with its own statistics and computes the gradients, on both engines.
+   *
+   * @param dy the output gradient, shape of x
+   * @param output T, the type of y and dx
+   * @return one comparison for each of sum_x, sum_xx, mean, mean_lo, variance, unbiased_variance
+   *     (where m ≥ 2), inverse_std, y, k1, k1_lo, k2, dgamma, dbeta, dx
+   */
+  public List<ArrayComparison> training(Source x, Source dy, DType output) {
+    View view = x.shape().view();
+    List<Block> blocks = view.blocks(Math.min(x.chunkLimit(), dy.chunkLimit()));
+    ExactSums expectedSums = sums(reference, x, blocks);
+    ExactSums foundSums = sums(engine, x, blocks);
+    Statistics expected = reference.parameters(expectedSums, eps);
+    Statistics found = engine.parameters(foundSums, eps);
+    List<ArrayComparison> comparisons = new ArrayList<>();
+    comparisons.addAll(exactSums("sum_x", "sum_xx", expectedSums, foundSums));
+    comparisons.add(perChannel("mean", expected.mean(), found.mean()));
+    comparisons.add(perChannel("mean_lo", expected.meanLo(), found.meanLo()));
+    comparisons.add(perChannel("variance", expected.variance(), found.variance()));
+    if (view.valuesPerChannel() >= 2) {
+      comparisons.add(
+          perChannel(
+              "unbiased_variance",
+              reference.unbiasedVariance(expectedSums),
+              engine.unbiasedVariance(foundSums)));
+    }
+    comparisons.add(perChannel("inverse_std", expected.inverseStd(), found.inverseStd()));
+    comparisons.add(normalised(x, expected, found, output, blocks));
+    comparisons.addAll(gradients(x, dy, expected, found, output, blocks));
+    return comparisons;
+  }
+
+  /**
+   * Normalises x with given statistics and computes the frozen gradients, on both engines.
+   *
+   * @param mean μ, one per channel
+   * @param variance v, one per channel
+   * @param dy the output gradient, shape of x
+   * @param output T, the type of y and dx
+   * @return one comparison for each of inverse_std, y, sum_dy, sum_dyx, k1, k1_lo, k2, dgamma,
+   *     dbeta, dx
+   */
+  public List<ArrayComparison> given(
+      Source x, double[] mean, double[] variance, Source dy, DType output) {
+    List<Block> blocks = x.shape().view().blocks(Math.min(x.chunkLimit(), dy.chunkLimit()));
+    Statistics expected = reference.givenParameters(mean, variance, eps);
+    Statistics found = engine.givenParameters(mean, variance, eps);
+    List<ArrayComparison> comparisons = new ArrayList<>();
+    comparisons.add(perChannel("inverse_std", expected.inverseStd(), found.inverseStd()));
+    comparisons.add(normalised(x, expected, found, output, blocks));
+    comparisons.addAll(gradients(x, dy, expected, found, output, blocks));
+    return comparisons;
+  }
+
+  private static ExactSums sums(Engine engine, Source x, List<Block> blocks) {
+    ExactSums sums = ExactSums.statistics(x.shape().channels(), x.type());
+    for (Block block : blocks) {
+      engine.addStatistics(chunk(x, block), block.view(), sums, block.firstChannel());
+    }
+    return sums;
+  }
+
+  private static ExactSums gradientSums(Engine engine, Source x, Source dy, List<Block> blocks) {
+    ExactSums sums = ExactSums.gradients(x.shape().channels(), dy.type(), x.type());
+    for (Block block : blocks) {
+      engine.addGradientSums(
+          chunk(dy, block), chunk(x, block), block.view(), sums, block.firstChannel());
+    }
+    return sums;
+  }
+
+  private static Values chunk(Source source, Block block) {
+    return source.chunk(block.offset(), (int) block.view().count());
+  }
+
+  private static List<ArrayComparison> exactSums(
+      String linearName, String productName, ExactSums expected, ExactSums found) {
+    View view = new View(1, expected.channels(), 1);
+    ArrayComparison linear = new ArrayComparison(linearName, DType.F64, view);
+    ArrayComparison product = new ArrayComparison(productName, DType.F64, view);
+    for (int c = 0; c < expected.channels(); c++) {
+      linear.add(
+          expected.linearIsFinite(c) ? expected.linearSum(c) : BigInteger.ZERO,
+          found.linearIsFinite(c) ? found.linearSum(c) : BigInteger.ZERO);
+      product.add(
+          expected.isFinite(c) ? expected.productSum(c) : BigInteger.ZERO,
+          found.isFinite(c) ? found.productSum(c) : BigInteger.ZERO);
+    }
+    return List.of(linear, product);
+  }
+
+  private static ArrayComparison perChannel(String name, double[] expected, double[] found) {
+    return perChannel(name, DType.F64, expected, found);
+  }
+
+  private static ArrayComparison perChannel(
+      String name, DType type, double[] expected, double[] found) {
+    ArrayComparison comparison = new ArrayComparison(name, type, new View(1, expected.length, 1));
+    comparison.add(ofType(type, expected), ofType(type, found));
+    return comparison;
+  }
+
+  private static Values ofType(DType type, double[] exact) {
+    Values values = Values.allocate(type, exact.length);
+    for (int c = 0; c < exact.length; c++) {
+      values.set(c, exact[c]);
+    }
+    return values;
+  }
+
+  private ArrayComparison normalised(
+      Source x, Statistics expected, Statistics found, DType output, List<Block> blocks) {
+    ArrayComparison y = new ArrayComparison("y", output, x.shape().view());
+    for (Block block : blocks) {
+      Values chunk = chunk(x, block);
+      Values right = Values.allocate(output, chunk.count());
+      Values given = Values.allocate(output, chunk.count());
+      reference.normalise(chunk, block.view(), expected, affine, block.firstChannel(), right);
+      engine.normalise(chunk, block.view(), found, affine, block.firstChannel(), given);
+      y.add(right, given);
+    }
+    return y;
+  }
+
+  private List<ArrayComparison> gradients(
+      Source x,
+      Source dy,
+      Statistics expected,
+      Statistics found,
+      DType output,
+      List<Block> blocks) {
+    ExactSums expectedSums = gradientSums(reference, x, dy, blocks);
+    ExactSums foundSums = gradientSums(engine, x, dy, blocks);
+    GradientParameters right = reference.gradientParameters(expectedSums, expected, x.type());
+    GradientParameters given = engine.gradientParameters(foundSums, found, x.type());
+    List<ArrayComparison> comparisons = new ArrayList<>();
+    comparisons.addAll(exactSums("sum_dy", "sum_dyx", expectedSums, foundSums));
+    comparisons.add(perChannel("k1", right.k1(), given.k1()));
+    comparisons.add(perChannel("k1_lo", right.k1Lo(), given.k1Lo()));
+    comparisons.add(perChannel("k2", right.k2(), given.k2()));
+    comparisons.add(perChannel("dgamma", right.type(), right.dgamma(), given.dgamma()));
+    comparisons.add(perChannel("dbeta", right.type(), right.dbeta(), given.dbeta()));
+    ArrayComparison dx = new ArrayComparison("dx", output, x.shape().view());
+    for (Block block : blocks) {
+      int c = block.firstChannel();
+      Values dyChunk = chunk(dy, block);
+      Values xChunk = chunk(x, block);
+      Values rightDx = Values.allocate(output, xChunk.count());
+      Values givenDx = Values.allocate(output, xChunk.count());
+      reference.inputGradient(dyChunk, xChunk, block.view(), expected, affine, right, c, rightDx);
+      engine.inputGradient(dyChunk, xChunk, block.view(), found, affine, given, c, givenDx);
+      dx.add(rightDx, givenDx);
+    }
+    comparisons.add(dx);
+    return comparisons;
+  }
+}

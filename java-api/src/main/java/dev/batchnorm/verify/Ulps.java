@@ -1,0 +1,36 @@
+package dev.batchnorm.verify;
+
+import dev.batchnorm.DType;
+
+/** Distances in units in the last place: how many numbers of a type lie between two of them. */
+public final class Ulps {
+  private Ulps() {}
+
+  /**
+   * The distance of two numbers of a type. Equal bits and two NaNs are 0 apart, −0.0 and +0.0 are 1
+   * apart, a NaN and a number are {@link Double#POSITIVE_INFINITY} apart.
+   *
+   * @param a a value of the type
+   * @param b a value of the type
+   */
+  public static double between(double a, double b, DType type) {
+    if (Double.isNaN(a) || Double.isNaN(b)) {
+      return Double.isNaN(a) && Double.isNaN(b) ? 0 : Double.POSITIVE_INFINITY;
+    }
+    long from = ordered(a, type);
+    long to = ordered(b, type);
+    long distance = to - from;
+    boolean overflows = ((from ^ to) & (to ^ distance)) < 0;
+    return overflows ? Math.abs((double) to - (double) from) : Math.abs((double) distance);
+  }
+
+  /** Integers in the order of the numbers: −0.0 is −1, +0.0 is 0. */
+  private static long ordered(double value, DType type) {
+    if (type == DType.F32) {
+      int bits = Float.floatToRawIntBits((float) value);
+      return bits >= 0 ? bits : Integer.MIN_VALUE - bits - 1;
+    }
+    long bits = Double.doubleToRawLongBits(value);
+    return bits >= 0 ? bits : Long.MIN_VALUE - bits - 1;
+  }
+}

@@ -1,0 +1,689 @@
+package dev.batchnorm.contract;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.batchnorm.Affine;
+import dev.batchnorm.Batch;
+import dev.batchnorm.BatchNorm;
+import dev.batchnorm.DType;
+import dev.batchnorm.ExactSums;
+import dev.batchnorm.Forward;
+import dev.batchnorm.GradientParameters;
+import dev.batchnorm.Gradients;
+import dev.batchnorm.InputException;
+import dev.batchnorm.Layout;
+import dev.batchnorm.Shape;
+import dev.batchnorm.Statistics;
+import dev.batchnorm.Values;
+import dev.batchnorm.View;
+import dev.batchnorm.View.Block;
+import dev.batchnorm.engine.Engine;
+import dev.batchnorm.engine.Engines;
+import dev.batchnorm.verify.ArrayComparison;
+import dev.batchnorm.verify.EngineComparison;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.Random;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * What every engine must do. The judge is the reference engine, and golden bits that neither engine
+ * made.
+ */
+public abstract class EngineContract {
+  private static final double EPS = 1e-5;
+
+  /** The engine on trial. */
+  protected abstract Engine engine();
+
+  /** What {@link Engine#name} must answer, so that no other engine is tried by mistake. */
+  protected abstract String expectedName();
+
+  private static Engine reference() {
+    return Engines.named("java", 1);
+  }
+
+  private BatchNorm norm() {
+    return BatchNorm.builder().engine(engine()).build();
+  }
+
+  @Test
+  void isTheEngineItClaims() {
+    assertEquals(expectedName(), engine().name());
+  }
+
+  // Golden bits
+
+  @TestFactory
+  Stream<DynamicTest> goldenBits() {
+    return GoldenCase.all().map(c -> DynamicTest.dynamicTest(c.name(), () -> c.check(engine())));
+  }
+
+  // The reference's bits
+
+  static List<Shape> shapes() {
+    return List.of(
+        Shape.withChannelAxis(0, 300),
+        Shape.of(Layout.NC, 1, 3),
+        Shape.of(Layout.NC, 4, 50),
+        Shape.of(Layout.NC, 255, 5),
+        Shape.of(Layout.NC, 257, 17),
+        Shape.of(Layout.NC, 700, 3),
+        Shape.of(Layout.NC, 5, 600),
+        Shape.of(Layout.NCL, 9, 4, 33),
+        Shape.of(Layout.NCHW, 3, 5, 7, 7),
+        Shape.of(Layout.NCHW, 2, 2, 70, 66),
+        Shape.of(Layout.NCDHW, 2, 3, 4, 3, 5),
+        Shape.of(Layout.NLC, 6, 11, 9),
+        Shape.of(Layout.NHWC, 3, 9, 7, 8),
+        Shape.of(Layout.NDHWC, 2, 3, 5, 2, 6),
+        Shape.withChannelAxis(0, 4, 300),
+        Shape.withChannelAxis(0, 3, 8, 2));
+  }
+
+  @ParameterizedTest
+  @EnumSource(Data.class)
+  void trainingGivesTheReferencesBits(Data data) {
+    long seed = data.ordinal();
+    for (Shape shape : shapes()) {
+      for (DType type : DType.values()) {
+        Batch x = data.batch(shape, type, seed++);
+        Batch dy = Data.MEAN_1E4.batch(shape, type, seed++);
+        assertSameBits(comparison(shape, seed, EPS).training(x, dy, type), data, shape, type);
+      }
+    }
+  }
+
+  /** Enough values for every pass to be cut for several threads, along each of the axes. */
+  static List<Shape> largeShapes() {
+    return List.of(
+        Shape.withChannelAxis(0, 150_000),
+        Shape.of(Layout.NC, 5000, 31),
+        Shape.of(Layout.NC, 33, 4500),
+        Shape.of(Layout.NCHW, 3, 5, 100, 101),
+        Shape.withChannelAxis(0, 2, 70_001));
+  }
+
+  @Tag("thorough")
+  @ParameterizedTest
+  @EnumSource(Data.class)
+  void largeBatchesGiveTheReferencesBits(Data data) {
+    DType type = data.ordinal() % 2 == 0 ? DType.F32 : DType.F64;
+    for (Shape shape : largeShapes()) {
+      Batch x = data.batch(shape, type, 1);
+      Batch dy = Data.NORMAL.batch(shape, type, 2);
+      assertSameBits(comparison(shape, 3, EPS).training(x, dy, type), data, shape, type);
+      double[] mean = new double[shape.channels()];
+      double[] variance = new double[shape.channels()];
+      assertSameBits(
+          comparison(shape, 4, EPS).given(x, mean, variance, dy, type), data, shape, type);
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(Data.class)
+  void outputGradientsOfEveryKindGiveTheReferencesBits(Data data) {
+    Shape shape = Shape.of(Layout.NCL, 40, 6, 20);
+    for (DType type : DType.values()) {
+      Batch x = Data.MEAN_1E4.batch(shape, type, 1);
+      Batch dy = data.batch(shape, type, 2);
+      assertSameBits(comparison(shape, 3, EPS).training(x, dy, type), data, shape, type);
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(Data.class)
+  void givenStatisticsGiveTheReferencesBits(Data data) {
+    Random random = new Random(data.ordinal());
+    for (Shape shape : shapes()) {
+      for (DType type : DType.values()) {
+        double[] mean = random.doubles(shape.channels(), -1e4, 1e4).toArray();
+        double[] variance = random.doubles(shape.channels(), 0, 3).toArray();
+        Batch x = data.batch(shape, type, 1);
+        Batch dy = data.batch(shape, type, 2);
+        assertSameBits(
+            comparison(shape, 3, EPS).given(x, mean, variance, dy, type), data, shape, type);
+      }
+    }
+  }
+
+  @Test
+  void mixedTypesGiveTheReferencesBits() {
+    Shape shape = Shape.of(Layout.NCHW, 5, 6, 5, 5);
+    for (DType xType : DType.values()) {
+      for (DType dyType : DType.values()) {
+        for (DType output : DType.values()) {
+          Batch x = Data.LOG_UNIFORM.batch(shape, xType, 4);
+          Batch dy = Data.NORMAL.batch(shape, dyType, 5);
+          EngineComparison comparison = comparison(shape, 6, EPS);
+          assertSameBits(comparison.training(x, dy, output), Data.LOG_UNIFORM, shape, xType);
+          double[] mean = new double[6];
+          double[] variance = {1, 2, 3, 4, 5, 6};
+          assertSameBits(
+              comparison.given(x, mean, variance, dy, output), Data.LOG_UNIFORM, shape, xType);
+        }
+      }
+    }
+  }
+
+  @Tag("thorough")
+  @ParameterizedTest
+  @MethodSource("epsilons")
+  void everyEpsGivesTheReferencesBits(double eps) {
+    Shape shape = Shape.of(Layout.NC, 40, 30);
+    for (Data data : Data.values()) {
+      for (DType type : DType.values()) {
+        Batch x = data.batch(shape, type, 7);
+        Batch dy = Data.NORMAL.batch(shape, type, 8);
+        assertSameBits(comparison(shape, 9, eps).training(x, dy, type), data, shape, type);
+      }
+    }
+  }
+
+  static double[] epsilons() {
+    return new double[] {0, Double.MIN_VALUE, 1e-12, 1e-3, 1, 1e300};
+  }
+
+  @Tag("thorough")
+  @Test
+  void randomSmallShapesGiveTheReferencesBits() {
+    Random random = new Random(20261122);
+    for (int round = 0; round < 400; round++) {
+      long[] sizes = random.longs(1 + random.nextInt(4), 0, 12).toArray();
+      Shape shape = Shape.withChannelAxis(random.nextInt(sizes.length), sizes);
+      Data data = Data.values()[random.nextInt(Data.values().length)];
+      DType type = DType.values()[random.nextInt(2)];
+      Batch x = data.batch(shape, type, round);
+      Batch dy = Data.values()[random.nextInt(Data.values().length)].batch(shape, type, round + 1);
+      assertSameBits(comparison(shape, round, EPS).training(x, dy, type), data, shape, type);
+    }
+  }
+
+  private EngineComparison comparison(Shape shape, long seed, double eps) {
+    Random random = new Random(seed);
+    double[] gamma = random.doubles(shape.channels(), -2, 2).toArray();
+    double[] beta = random.doubles(shape.channels(), -2, 2).toArray();
+    Affine affine =
+        shape.channels() == 0 ? Affine.IDENTITY : Affine.IDENTITY.withGamma(gamma).withBeta(beta);
+    return new EngineComparison(reference(), engine(), affine, eps);
+  }
+
+  private static void assertSameBits(
+      List<ArrayComparison> comparisons, Data data, Shape shape, DType type) {
+    for (ArrayComparison c : comparisons) {
+      if (c.differing() > 0) {
+        throw new AssertionError(
+            "%s of %s %s %s: %d of %d differ, first at %s: expected %s, found %s, up to %s ulp apart"
+                .formatted(
+                    c.name(),
+                    data,
+                    shape,
+                    type,
+                    c.differing(),
+                    c.compared(),
+                    c.firstPlace(),
+                    c.firstExpected(),
+                    c.firstFound(),
+                    c.maxUlps()));
+      }
+    }
+  }
+
+  // Order and grouping
+
+  @ParameterizedTest
+  @EnumSource(Data.class)
+  void sumsDoNotDependOnTheOrderOfRows(Data data) {
+    int rows = 530;
+    int channels = 7;
+    for (DType type : DType.values()) {
+      Batch x = data.batch(Shape.of(Layout.NC, rows, channels), type, 1);
+      Batch dy = Data.LOG_UNIFORM.batch(x.shape(), type, 2);
+      List<Integer> order = new ArrayList<>(IntStream.range(0, rows).boxed().toList());
+      Collections.shuffle(order, new Random(3));
+      Batch shuffledX = permuted(x, order);
+      Batch shuffledDy = permuted(dy, order);
+      assertEquals(norm().sums(x), norm().sums(shuffledX));
+      assertEquals(gradientSums(dy, x), gradientSums(shuffledDy, shuffledX));
+    }
+  }
+
+  private static Batch permuted(Batch x, List<Integer> order) {
+    int channels = x.shape().channels();
+    Batch permuted = Batch.zeros(x.shape(), x.type());
+    for (int i = 0; i < order.size(); i++) {
+      for (int c = 0; c < channels; c++) {
+        permuted.values().set(i * channels + c, x.values().get(order.get(i) * channels + c));
+      }
+    }
+    return permuted;
+  }
+
+  private ExactSums gradientSums(Batch dy, Batch x) {
+    ExactSums sums = ExactSums.gradients(x.shape().channels(), dy.type(), x.type());
+    engine().addGradientSums(dy.values(), x.values(), x.shape().view(), sums, 0);
+    return sums;
+  }
+
+  @ParameterizedTest
+  @EnumSource(Data.class)
+  void nothingDependsOnTheChunks(Data data) {
+    for (Shape shape : List.of(Shape.of(Layout.NC, 300, 5), Shape.of(Layout.NCL, 3, 4, 40))) {
+      for (DType type : DType.values()) {
+        Batch x = data.batch(shape, type, 4);
+        Batch dy = Data.NORMAL.batch(shape, type, 5);
+        Statistics whole = norm().statistics(x);
+        Gradients gradients = norm().backward(dy, x, whole);
+        Batch y = norm().normalise(x, whole);
+        for (int limit : new int[] {1, 3, 5, 17, 100, 501, 1 << 20}) {
+          assertChunksGiveTheSame(x, dy, whole, y, gradients, limit);
+        }
+      }
+    }
+  }
+
+  private void assertChunksGiveTheSame(
+      Batch x, Batch dy, Statistics whole, Batch y, Gradients gradients, int limit) {
+    Engine engine = engine();
+    View view = x.shape().view();
+    List<Block> blocks = view.blocks(limit);
+    ExactSums sums = ExactSums.statistics(view.channels(), x.type());
+    ExactSums gradientSums = ExactSums.gradients(view.channels(), dy.type(), x.type());
+    for (Block b : blocks) {
+      engine.addStatistics(part(x, b), b.view(), sums, b.firstChannel());
+      engine.addGradientSums(part(dy, b), part(x, b), b.view(), gradientSums, b.firstChannel());
+    }
+    assertEquals(whole.sums(), sums);
+    Statistics statistics = engine.parameters(sums, EPS);
+    GradientParameters parameters = engine.gradientParameters(gradientSums, statistics, x.type());
+    Batch chunkedY = Batch.zeros(x.shape(), x.type());
+    Batch chunkedDx = Batch.zeros(x.shape(), x.type());
+    for (Block b : blocks) {
+      engine.normalise(
+          part(x, b), b.view(), statistics, Affine.IDENTITY, b.firstChannel(), part(chunkedY, b));
+      engine.inputGradient(
+          part(dy, b),
+          part(x, b),
+          b.view(),
+          statistics,
+          Affine.IDENTITY,
+          parameters,
+          b.firstChannel(),
+          part(chunkedDx, b));
+    }
+    assertBits(y.values(), chunkedY.values());
+    assertBits(gradients.dx().values(), chunkedDx.values());
+    assertArrayEquals(gradients.dgamma().toDoubles(), parameters.dgamma());
+    assertArrayEquals(gradients.dbeta().toDoubles(), parameters.dbeta());
+  }
+
+  private static Values part(Batch batch, Block block) {
+    return batch.values().slice((int) block.offset(), (int) block.view().count());
+  }
+
+  @Test
+  void mergedShardsAreTheWhole() {
+    Batch x = Data.LOG_UNIFORM.batch(Shape.of(Layout.NC, 101, 3), DType.F64, 6);
+    ExactSums whole = norm().sums(x);
+    for (int cut = 0; cut <= 101; cut += 25) {
+      Batch top = new Batch(Shape.of(Layout.NC, cut, 3), x.values().slice(0, cut * 3));
+      Batch rest =
+          new Batch(Shape.of(Layout.NC, 101 - cut, 3), x.values().slice(cut * 3, (101 - cut) * 3));
+      ExactSums merged = norm().sums(rest);
+      merged.merge(norm().sums(top));
+      assertEquals(whole, merged);
+    }
+  }
+
+  @Test
+  void engineAndReferenceSumsAreTheSameIntegers() {
+    for (Data data : Data.values()) {
+      for (DType type : DType.values()) {
+        Batch x = data.batch(Shape.of(Layout.NCL, 30, 4, 21), type, 11);
+        assertEquals(BatchNorm.builder().engine(reference()).build().sums(x), norm().sums(x));
+      }
+    }
+  }
+
+  @Test
+  void theSameInputTwiceGivesTheSameBits() {
+    Batch x = Data.MEAN_1E10.batch(Shape.of(Layout.NHWC, 4, 30, 30, 12), DType.F32, 7);
+    assertBits(norm().forward(x).y().values(), norm().forward(x).y().values());
+  }
+
+  // Memory
+
+  @Test
+  void heapAndOffHeapMemoryGiveTheSameBits() {
+    for (DType type : DType.values()) {
+      Batch x = Data.NORMAL.batch(Shape.of(Layout.NC, 50, 7), type, 8);
+      Values direct = Values.allocateDirect(type, x.values().count() + 5).slice(3, 350);
+      for (int i = 0; i < direct.count(); i++) {
+        direct.set(i, x.values().get(i));
+      }
+      Batch offHeap = new Batch(x.shape(), direct);
+      Statistics statistics = norm().statistics(offHeap);
+      assertEquals(norm().sums(x), statistics.sums());
+      Values y = Values.allocateDirect(type, 360).slice(10, 350);
+      engine().normalise(direct, x.shape().view(), statistics, Affine.IDENTITY, 0, y);
+      assertBits(norm().forward(x).y().values(), y);
+    }
+  }
+
+  @Test
+  void outputMayBeTheInput() {
+    for (DType type : DType.values()) {
+      for (Shape shape : List.of(Shape.of(Layout.NC, 90, 33), Shape.of(Layout.NCL, 3, 4, 50))) {
+        Batch x = Data.NORMAL.batch(shape, type, 9);
+        Batch dy = Data.NORMAL.batch(shape, type, 10);
+        Forward forward = norm().forward(x);
+        Gradients gradients = norm().backward(dy, x, forward.statistics());
+        Statistics s = forward.statistics();
+        GradientParameters p = engine().gradientParameters(gradientSums(dy, x), s, type);
+        engine()
+            .inputGradient(
+                dy.values(), x.values(), shape.view(), s, Affine.IDENTITY, p, 0, dy.values());
+        assertBits(gradients.dx().values(), dy.values());
+        engine().normalise(x.values(), shape.view(), s, Affine.IDENTITY, 0, x.values());
+        assertBits(forward.y().values(), x.values());
+      }
+    }
+  }
+
+  // Mathematics
+
+  @Test
+  void constantChannelNormalisesToShift() {
+    Batch x = Data.CONSTANT.batch(Shape.of(Layout.NC, 100, 2), DType.F32, 1);
+    BatchNorm norm = BatchNorm.builder().engine(engine()).beta(0.25, -3).build();
+    assertBits(
+        Data.CONSTANT.batch(x.shape(), DType.F32, 1).values(), x.values()); // x is left alone
+    Values y = norm.forward(x).y().values();
+    for (int i = 0; i < 100; i++) {
+      assertEquals(0.25, y.get(2 * i));
+      assertEquals(-3, y.get(2 * i + 1));
+    }
+  }
+
+  @Test
+  void zeroVarianceAndZeroEpsGiveShiftAndZeroGradients() {
+    Batch x = Data.CONSTANT.batch(Shape.of(Layout.NC, 9, 1), DType.F64, 1);
+    Batch dy = Data.NORMAL.batch(x.shape(), DType.F64, 2);
+    BatchNorm norm = BatchNorm.builder().engine(engine()).eps(0).gamma(2).beta(7).build();
+    Forward forward = norm.forward(x);
+    Gradients gradients = norm.backward(dy, x, forward.statistics());
+    assertEquals(Double.POSITIVE_INFINITY, forward.statistics().inverseStd()[0]);
+    assertEquals(0.0, gradients.dgamma().get(0));
+    for (int i = 0; i < 9; i++) {
+      assertEquals(7, forward.y().values().get(i));
+      assertEquals(0.0, Math.abs(gradients.dx().values().get(i)));
+    }
+    assertEquals(1, forward.statistics().warnings(norm.affine()).size());
+  }
+
+  @Test
+  void largeMeanKeepsTheVariance() {
+    float[] values = new float[4096];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = i % 2 == 0 ? 9999 : 10001;
+    }
+    Statistics statistics = norm().statistics(Batch.of(Shape.of(Layout.NC, 4096, 1), values));
+    assertEquals(10000, statistics.mean()[0]);
+    assertEquals(1, statistics.variance()[0]);
+  }
+
+  @Test
+  void channelsDoNotTouchEachOther() {
+    Shape shape = Shape.of(Layout.NC, 260, 3);
+    for (DType type : DType.values()) {
+      Batch x = Data.NORMAL.batch(shape, type, 3);
+      Batch dy = Data.NORMAL.batch(shape, type, 4);
+      Forward clean = norm().forward(x);
+      Gradients cleanGradients = norm().backward(dy, x);
+      for (double spoiled : new double[] {Double.NaN, Double.POSITIVE_INFINITY, 1e38}) {
+        Batch dirty = new Batch(shape, copy(x.values()));
+        dirty.values().set(3 * 17 + 1, spoiled);
+        Forward forward = norm().forward(dirty);
+        Gradients gradients = norm().backward(dy, dirty);
+        for (int i = 0; i < 260; i++) {
+          for (int c = 0; c < 3; c += 2) {
+            int at = 3 * i + c;
+            assertEquals(clean.y().values().get(at), forward.y().values().get(at));
+            assertEquals(cleanGradients.dx().values().get(at), gradients.dx().values().get(at));
+          }
+        }
+      }
+    }
+  }
+
+  private static Values copy(Values values) {
+    return values.type() == DType.F32
+        ? Values.of(values.toFloats())
+        : Values.of(values.toDoubles());
+  }
+
+  @Test
+  void valuesThatAreNotFiniteSpoilTheirChannelAsDocumented() {
+    double inf = Double.POSITIVE_INFINITY;
+    Batch x = Batch.of(Shape.of(Layout.NC, 2, 4), 1.0, 2.0, 3.0, 4.0, Double.NaN, inf, -inf, 5.0);
+    Batch dy = Batch.of(Shape.of(Layout.NC, 2, 4), 1.0, inf, 1.0, inf, 2.0, 1.0, 1.0, -inf);
+    Forward forward = norm().forward(x);
+    Gradients gradients = norm().backward(dy, x, forward.statistics());
+    double nan = Double.NaN;
+    assertArrayEquals(new double[] {nan, inf, -inf, 4.5}, forward.statistics().mean());
+    assertArrayEquals(new double[] {nan, nan, nan, 0.25}, forward.statistics().variance());
+    assertArrayEquals(new double[] {3, inf, 2, nan}, gradients.dbeta().toDoubles());
+    assertArrayEquals(new double[] {nan, nan, nan, nan}, gradients.dgamma().toDoubles());
+    for (int i = 0; i < 8; i++) {
+      assertTrue(Double.isNaN(gradients.dx().values().get(i)), "dx " + i);
+      assertEquals(i % 4 != 3, Double.isNaN(forward.y().values().get(i)), "y " + i);
+    }
+  }
+
+  @Test
+  void everyNaNIsTheOneNaN() {
+    for (DType type : DType.values()) {
+      Batch x = Data.NOT_FINITE.batch(Shape.of(Layout.NC, 999, 3), type, 5);
+      Batch dy = Data.NOT_FINITE.batch(x.shape(), type, 6);
+      Forward forward = norm().forward(x);
+      Gradients gradients = norm().backward(dy, x, forward.statistics());
+      Statistics s = forward.statistics();
+      Statistics given = norm().given(new double[3], new double[] {Double.NaN, 1, 1});
+      Batch inferred = norm().infer(x, given);
+      Gradients frozen = norm().backward(dy, x, given);
+      for (Values values :
+          List.of(
+              forward.y().values(),
+              inferred.values(),
+              gradients.dx().values(),
+              frozen.dx().values(),
+              gradients.dgamma(),
+              frozen.dgamma(),
+              gradients.dbeta(),
+              Values.of(s.mean()),
+              Values.of(s.meanLo()),
+              Values.of(s.variance()),
+              Values.of(s.inverseStd()),
+              Values.of(given.inverseStd()))) {
+        assertCanonical(values);
+      }
+    }
+  }
+
+  private static void assertCanonical(Values values) {
+    for (int i = 0; i < values.count(); i++) {
+      if (Double.isNaN(values.get(i))) {
+        if (values.type() == DType.F32) {
+          assertEquals(0x7fc00000, Float.floatToRawIntBits(values.toFloats()[i]));
+        } else {
+          assertEquals(0x7ff8000000000000L, Double.doubleToRawLongBits(values.get(i)));
+        }
+      }
+    }
+  }
+
+  @Test
+  void inputGradientSumsToNearlyZeroAndIsLinear() {
+    Shape shape = Shape.of(Layout.NC, 500, 4);
+    Batch x = Data.MEAN_1E4.batch(shape, DType.F64, 7);
+    Batch dy = Data.MEAN_1E4.batch(shape, DType.F64, 8);
+    Values dx = norm().backward(dy, x).dx().values();
+    Batch doubled = Batch.zeros(shape, DType.F64);
+    for (int i = 0; i < doubled.values().count(); i++) {
+      doubled.values().set(i, 2 * dy.values().get(i));
+    }
+    Values dxOfDoubled = norm().backward(doubled, x).dx().values();
+    double[] sums = new double[4];
+    double[] sizes = new double[4];
+    for (int i = 0; i < dx.count(); i++) {
+      sums[i % 4] += dx.get(i);
+      sizes[i % 4] += Math.abs(dx.get(i));
+      assertEquals(2 * dx.get(i), dxOfDoubled.get(i));
+    }
+    for (int c = 0; c < 4; c++) {
+      // Rounding of 500 elements and of adding them up here: 500 · 2^-53 each, relative to Σ|dx|.
+      assertTrue(Math.abs(sums[c]) <= 1000 * 0x1p-53 * sizes[c], "Σdx = " + sums[c]);
+    }
+  }
+
+  @Test
+  void scalingInputByPowersOfTwoAndEpsByTheirSquaresChangesNothing() {
+    Batch x = Data.NORMAL.batch(Shape.of(Layout.NC, 300, 3), DType.F32, 9);
+    Values y = norm().forward(x).y().values();
+    Batch scaled = Batch.zeros(x.shape(), DType.F32);
+    for (int i = 0; i < scaled.values().count(); i++) {
+      scaled.values().set(i, 0x1p20 * x.values().get(i));
+    }
+    BatchNorm norm = BatchNorm.builder().engine(engine()).eps(EPS * 0x1p40).build();
+    assertBits(y, norm.forward(scaled).y().values());
+  }
+
+  @Test
+  void elementsAreWithinHalfAnUlpOfTheExactResult() {
+    // x = n ± 1 with mean n and variance 1 exactly, so y is ±1/√(1 + ε) for every n.
+    double exact = 1 / Math.sqrt(1 + EPS);
+    for (double n : new double[] {0, 1e4, 1e6, 16777214}) {
+      float[] values = {(float) (n - 1), (float) (n + 1), (float) (n + 1), (float) (n - 1)};
+      float[] y =
+          norm().forward(Batch.of(Shape.of(Layout.NC, 4, 1), values)).y().values().toFloats();
+      assertArrayEquals(
+          new float[] {(float) -exact, (float) exact, (float) exact, (float) -exact}, y);
+    }
+  }
+
+  // Nothing at all, and one of everything
+
+  @Test
+  void noValuesGiveEmptyOutputsAndNaNStatistics() {
+    Batch x = Batch.of(Shape.of(Layout.NC, 0, 3), new float[0]);
+    Forward forward = norm().forward(x);
+    Gradients gradients = norm().backward(x, x, forward.statistics());
+    assertEquals(0, forward.y().values().count());
+    assertEquals(0, gradients.dx().values().count());
+    assertArrayEquals(new double[3], gradients.dgamma().toDoubles());
+    assertArrayEquals(new double[3], gradients.dbeta().toDoubles());
+    assertTrue(Arrays.stream(forward.statistics().mean()).allMatch(Double::isNaN));
+    assertEquals(1, forward.statistics().warnings(Affine.IDENTITY).size());
+  }
+
+  @Test
+  void noChannelsGiveNothing() {
+    Batch x = Batch.of(Shape.of(Layout.NC, 5, 0), new double[0]);
+    assertEquals(0, norm().forward(x).y().values().count());
+    assertEquals(0, norm().backward(x, x).dgamma().count());
+  }
+
+  @Test
+  void oneValueNormalisesToShift() {
+    BatchNorm norm = BatchNorm.builder().engine(engine()).beta(5).build();
+    Forward forward = norm.forward(Batch.of(Shape.of(Layout.NC, 1, 1), 123.0));
+    assertEquals(5, forward.y().values().get(0));
+    assertEquals(0, forward.statistics().variance()[0]);
+  }
+
+  // Refusals, in the same words from every engine
+
+  @Test
+  void refusesWhatDoesNotFitTogether() {
+    Values six = Values.of(new float[6]);
+    View view = new View(3, 2, 1);
+    ExactSums sums = ExactSums.statistics(2, DType.F32);
+    refused(
+        "x: expected 6 values (View[outer=3, channels=2, inner=1]), found 5",
+        () -> engine().addStatistics(six.slice(0, 5), view, sums, 0));
+    refused(
+        "channels: expected a part of 0 to 2, found 1 to 3",
+        () -> engine().addStatistics(six, view, sums, 1));
+    refused(
+        "sums: expected F64 and F64_PRODUCT, found F32 and F32_PRODUCT",
+        () -> engine().addStatistics(Values.of(new double[6]), view, sums, 0));
+    refused("eps: expected a finite number ≥ 0, found -1.0", () -> engine().parameters(sums, -1));
+    refused(
+        "eps: expected a finite number ≥ 0, found NaN",
+        () -> engine().parameters(sums, Double.NaN));
+    refused(
+        "unbiased variance: expected at least 2 values per channel, found 0",
+        () -> engine().unbiasedVariance(sums));
+    refused(
+        "variance: expected 1 values (as many as the mean), found 2",
+        () -> engine().givenParameters(new double[1], new double[2], 0));
+    Statistics statistics = engine().parameters(sums, EPS);
+    refused(
+        "gamma: expected 2 values (one per channel), found 3",
+        () ->
+            engine().normalise(six, view, statistics, Affine.IDENTITY.withGamma(1, 2, 3), 0, six));
+    refused(
+        "y: expected 6 values (View[outer=3, channels=2, inner=1]), found 4",
+        () -> engine().normalise(six, view, statistics, Affine.IDENTITY, 0, six.slice(0, 4)));
+    ExactSums three = ExactSums.gradients(3, DType.F32, DType.F32);
+    refused(
+        "gradient sums: expected 2 channels (the statistics'), found 3",
+        () -> engine().gradientParameters(three, statistics, DType.F32));
+    ExactSums more = ExactSums.gradients(2, DType.F32, DType.F32);
+    engine().addGradientSums(six, six, view, more, 0);
+    refused(
+        "gradient sums: expected 0 values (the statistics') at channel 0, found 3",
+        () -> engine().gradientParameters(more, statistics, DType.F32));
+  }
+
+  private static void refused(String message, Runnable call) {
+    IllegalArgumentException refusal = assertThrows(IllegalArgumentException.class, call::run);
+    assertEquals(message, refusal.getMessage());
+  }
+
+  @Test
+  void refusesNegativeVariancePlusEps() {
+    InputException refusal =
+        assertThrows(
+            InputException.class,
+            () -> engine().givenParameters(new double[2], new double[] {1, -1e-3}, EPS));
+    assertEquals(
+        "variance: expected variance + eps ≥ 0, found -0.001 + 1.0E-5 at channel 1",
+        refusal.getMessage());
+  }
+
+  /** Fails at the first element whose bits differ. */
+  static void assertBits(Values expected, Values found) {
+    assertEquals(expected.count(), found.count());
+    assertEquals(expected.type(), found.type());
+    for (int i = 0; i < expected.count(); i++) {
+      if (Double.doubleToRawLongBits(expected.get(i)) != Double.doubleToRawLongBits(found.get(i))) {
+        throw new AssertionError(
+            "element " + i + ": expected " + expected.get(i) + ", found " + found.get(i));
+      }
+    }
+  }
+}

@@ -1,0 +1,222 @@
+package dev.batchnorm.contract;
+
+import dev.batchnorm.Affine;
+import dev.batchnorm.DType;
+import dev.batchnorm.ExactSums;
+import dev.batchnorm.GradientParameters;
+import dev.batchnorm.Statistics;
+import dev.batchnorm.Values;
+import dev.batchnorm.View;
+import dev.batchnorm.engine.Engine;
+import dev.batchnorm.engine.Engines;
+
+/**
+ * An engine that is right but for one mistake, the smallest there is: whatever judges engines must
+ * find it. It answers to the reference's name, so that a judge cannot tell it by that.
+ */
+public final class WrongEngine extends Engine {
+
+  /**
+   * One mistake: one ulp, one unit or one flag, in the last channel or the last element of a chunk.
+   */
+  public enum Mistake {
+    LINEAR_SUM,
+    PRODUCT_SUM,
+    COUNT,
+    NAN_FLAG_FORGOTTEN,
+    MEAN,
+    MEAN_LO,
+    VARIANCE,
+    UNBIASED_VARIANCE,
+    INVERSE_STD,
+    GIVEN_INVERSE_STD,
+    Y,
+    NAN_PAYLOAD,
+    GRADIENT_LINEAR_SUM,
+    GRADIENT_PRODUCT_SUM,
+    K1,
+    K1_LO,
+    K2,
+    DGAMMA,
+    DBETA,
+    DX,
+    FROZEN_DGAMMA,
+    FROZEN_DX
+  }
+
+  private final Engine right = Engines.named("java", 1);
+  private final Mistake mistake;
+
+  /** An engine that makes the one mistake. */
+  public WrongEngine(Mistake mistake) {
+    this.mistake = mistake;
+  }
+
+  @Override
+  public String name() {
+    return right.name();
+  }
+
+  @Override
+  public String description() {
+    return "wrong: " + mistake;
+  }
+
+  @Override
+  protected void doAddStatistics(Values x, View view, ExactSums sums, int firstChannel) {
+    int before = view.channels() == 0 ? 0 : sums.flags()[firstChannel];
+    right.addStatistics(x, view, sums, firstChannel);
+    if (view.count() == 0) {
+      return;
+    }
+    int last = firstChannel + view.channels() - 1;
+    switch (mistake) {
+      case LINEAR_SUM -> sums.addLinear(last, one(sums.linear()));
+      case PRODUCT_SUM -> sums.addProduct(last, one(sums.product()));
+      case COUNT -> sums.counts()[last]++;
+      case NAN_FLAG_FORGOTTEN -> sums.flags()[firstChannel] = before;
+      default -> {}
+    }
+  }
+
+  private static long[] one(ExactSums.Register register) {
+    long[] limbs = new long[register.limbs()];
+    limbs[0] = 1;
+    return limbs;
+  }
+
+  @Override
+  protected void doAddGradientSums(
+      Values dy, Values x, View view, ExactSums sums, int firstChannel) {
+    right.addGradientSums(dy, x, view, sums, firstChannel);
+    int last = firstChannel + view.channels() - 1;
+    if (view.count() > 0 && mistake == Mistake.GRADIENT_LINEAR_SUM) {
+      sums.addLinear(last, one(sums.linear()));
+    }
+    if (view.count() > 0 && mistake == Mistake.GRADIENT_PRODUCT_SUM) {
+      sums.addProduct(last, one(sums.product()));
+    }
+  }
+
+  @Override
+  protected Statistics doParameters(ExactSums sums, double eps) {
+    Statistics s = right.parameters(sums, eps);
+    nudge(Mistake.MEAN, s.mean(), DType.F64);
+    nudge(Mistake.MEAN_LO, s.meanLo(), DType.F64);
+    nudge(Mistake.VARIANCE, s.variance(), DType.F64);
+    nudge(Mistake.INVERSE_STD, s.inverseStd(), DType.F64);
+    return s;
+  }
+
+  @Override
+  protected double[] doUnbiasedVariance(ExactSums sums) {
+    double[] variance = right.unbiasedVariance(sums);
+    nudge(Mistake.UNBIASED_VARIANCE, variance, DType.F64);
+    return variance;
+  }
+
+  @Override
+  protected Statistics doGivenParameters(double[] mean, double[] variance, double eps) {
+    Statistics s = right.givenParameters(mean, variance, eps);
+    nudge(Mistake.GIVEN_INVERSE_STD, s.inverseStd(), DType.F64);
+    return s;
+  }
+
+  @Override
+  protected GradientParameters doGradientParameters(
+      ExactSums gradients, Statistics statistics, DType type) {
+    GradientParameters p = right.gradientParameters(gradients, statistics, type);
+    nudge(Mistake.K1, p.k1(), DType.F64);
+    nudge(Mistake.K1_LO, p.k1Lo(), DType.F64);
+    nudge(Mistake.K2, p.k2(), DType.F64);
+    nudge(Mistake.DBETA, p.dbeta(), type);
+    nudge(statistics.given() ? Mistake.FROZEN_DGAMMA : Mistake.DGAMMA, p.dgamma(), type);
+    return p;
+  }
+
+  @Override
+  protected void doNormalise(
+      Values x,
+      View view,
+      Statistics statistics,
+      double[] scale,
+      double[] shift,
+      int firstChannel,
+      Values y) {
+    Affine affine = Affine.IDENTITY;
+    double[] inverseStd = scale;
+    // With γ = 1 the scale is inverse_std itself, so the given a goes through unchanged.
+    Statistics scaled =
+        new Statistics(
+            statistics.mean(),
+            statistics.meanLo(),
+            statistics.variance(),
+            inverseStd,
+            statistics.count(),
+            statistics.eps(),
+            statistics.sums());
+    right.normalise(
+        x, view, scaled, scale.length == 0 ? affine : affine.withBeta(shift), firstChannel, y);
+    nudge(Mistake.Y, y);
+    if (mistake == Mistake.NAN_PAYLOAD && y.type() == DType.F64) {
+      for (int i = 0; i < y.count(); i++) {
+        if (Double.isNaN(y.get(i))) {
+          ((java.nio.DoubleBuffer) y.buffer()).put(i, Double.longBitsToDouble(-1L));
+        }
+      }
+    }
+  }
+
+  @Override
+  protected void doInputGradient(
+      Values dy,
+      Values x,
+      View view,
+      Statistics statistics,
+      double[] scale,
+      GradientParameters parameters,
+      int firstChannel,
+      Values dx) {
+    Statistics scaled =
+        new Statistics(
+            statistics.mean(),
+            statistics.meanLo(),
+            statistics.variance(),
+            scale,
+            statistics.count(),
+            statistics.eps(),
+            statistics.sums());
+    right.inputGradient(dy, x, view, scaled, Affine.IDENTITY, parameters, firstChannel, dx);
+    nudge(Mistake.DX, dx);
+  }
+
+  @Override
+  protected void doFrozenInputGradient(
+      Values dy, View view, double[] scale, int firstChannel, Values dx) {
+    for (long o = 0, at = 0; o < view.outer(); o++) {
+      for (int c = 0; c < view.channels(); c++) {
+        for (long i = 0; i < view.inner(); i++, at++) {
+          dx.set((int) at, scale[firstChannel + c] * dy.get((int) at));
+        }
+      }
+    }
+    nudge(Mistake.FROZEN_DX, dx);
+  }
+
+  private void nudge(Mistake concerned, double[] values, DType type) {
+    if (mistake == concerned && values.length > 0) {
+      int last = values.length - 1;
+      values[last] =
+          type == DType.F32 ? Math.nextUp((float) values[last]) : Math.nextUp(values[last]);
+    }
+  }
+
+  private void nudge(Mistake concerned, Values values) {
+    if (mistake == concerned && values.count() > 0) {
+      int last = values.count() - 1;
+      double value = values.get(last);
+      values.set(
+          last, values.type() == DType.F32 ? Math.nextUp((float) value) : Math.nextUp(value));
+    }
+  }
+}
