@@ -141,6 +141,16 @@ public final class ExactSums {
     return flags[channel] == 0;
   }
 
+  /**
+   * Whether all values behind Σx and Σx² of a channel are equal, so that m·Σx² = (Σx)² and V = 0
+   * exactly (F2).
+   */
+  public boolean isConstant(int channel) {
+    BigInteger sum = linearSum(channel);
+    BigInteger m = BigInteger.valueOf(counts[channel]);
+    return m.multiply(productSum(channel)).equals(sum.multiply(sum));
+  }
+
   private BigInteger integer(int first, int count) {
     byte[] bigEndian = new byte[count * Long.BYTES];
     for (int i = 0; i < bigEndian.length; i++) {

@@ -48,9 +48,19 @@ public record Statistics(
   public double[] scale(Affine affine) {
     double[] a = affine.gamma(channels());
     for (int c = 0; c < a.length; c++) {
-      a[c] = !given() && inverseStd[c] == Double.POSITIVE_INFINITY ? 0.0 : a[c] * inverseStd[c];
+      a[c] = isConstantWithoutEps(c) ? 0.0 : a[c] * inverseStd[c];
     }
     return a;
+  }
+
+  /**
+   * Whether V + ε = 0 in training. An infinite inverse std alone does not tell: a tiny V overflows
+   * it too.
+   */
+  private boolean isConstantWithoutEps(int channel) {
+    return sums != null
+        && inverseStd[channel] == Double.POSITIVE_INFINITY
+        && sums.isConstant(channel);
   }
 
   /**
@@ -63,7 +73,7 @@ public record Statistics(
       warnings.add("no values: the statistics are NaN and the running statistics stay as they are");
       return warnings;
     }
-    IntPredicate noSpread = c -> inverseStd[c] == Double.POSITIVE_INFINITY;
+    IntPredicate noSpread = c -> given() ? variance[c] + eps == 0 : isConstantWithoutEps(c);
     warn(
         warnings,
         noSpread,

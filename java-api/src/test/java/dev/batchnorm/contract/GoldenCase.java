@@ -1,12 +1,170 @@
 package dev.batchnorm.contract;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import dev.batchnorm.Affine;
+import dev.batchnorm.Batch;
+import dev.batchnorm.BatchNorm;
+import dev.batchnorm.Convention;
+import dev.batchnorm.Forward;
+import dev.batchnorm.Gradients;
+import dev.batchnorm.Momentum;
+import dev.batchnorm.RunningStatistics;
+import dev.batchnorm.Shape;
+import dev.batchnorm.Source;
+import dev.batchnorm.Statistics;
+import dev.batchnorm.Values;
 import dev.batchnorm.engine.Engine;
+import dev.batchnorm.format.InputBytes;
+import dev.batchnorm.format.npz.NpzFile;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Locale;
 import java.util.stream.Stream;
 
-record GoldenCase(String name) {
+/**
+ * Inputs and the bits they must give, made in exact fractions by {@code testdata/make_golden.py}.
+ *
+ * @param mode {@code training}, {@code inference} or {@code frozen}
+ * @param channelAxis empty for an array of one axis
+ * @param convention empty where no running statistics are asked for
+ */
+record GoldenCase(String name, String mode, String channelAxis, double eps, String convention) {
+  private static final String FOLDER = "/dev/batchnorm/testdata/golden/";
+
+  /** All cases of the manifest. */
   static Stream<GoldenCase> all() {
-    return Stream.empty();
+    try (BufferedReader manifest =
+        new BufferedReader(
+            new InputStreamReader(resource("manifest.csv"), StandardCharsets.UTF_8))) {
+      List<GoldenCase> cases = manifest.lines().skip(1).map(GoldenCase::of).toList();
+      assertEquals(true, cases.size() > 200, "cases in the manifest: " + cases.size());
+      return cases.stream();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
-  void check(Engine engine) {}
+  /** name,mode,layout,channel_axis,x_dtype,eps,convention,seed,why: only why may be quoted. */
+  private static GoldenCase of(String line) {
+    String[] fields = line.split(",", 9);
+    return new GoldenCase(
+        fields[0], fields[1], fields[3], Double.parseDouble(fields[5]), fields[6]);
+  }
+
+  private static InputStream resource(String file) {
+    InputStream stream = GoldenCase.class.getResourceAsStream(FOLDER + file);
+    if (stream == null) {
+      throw new AssertionError("testdata is not on the class path: " + FOLDER + file);
+    }
+    return stream;
+  }
+
+  /** Runs the case on the engine and compares every array to the bit. */
+  void check(Engine engine) throws IOException {
+    String file = name + ".npz";
+    try (InputStream stream = resource(file);
+        InputBytes bytes = InputBytes.spool(file, stream);
+        NpzFile npz = NpzFile.open(bytes)) {
+      BatchNorm norm = norm(engine, npz);
+      Batch x = batch(npz, "x");
+      switch (mode) {
+        case "training" -> {
+          Forward forward = norm.forward(x);
+          Statistics s = forward.statistics();
+          assertBits(npz, "mean", Values.of(s.mean()));
+          assertBits(npz, "variance", Values.of(s.variance()));
+          assertBits(npz, "inverse_std", Values.of(s.inverseStd()));
+          assertBits(npz, "y", forward.y().values());
+          for (long count : s.count()) {
+            assertEquals((long) npz.array("count").values()[0], count, "count");
+          }
+          checkGradients(npz, norm, x, s);
+          if (!convention.isEmpty()) {
+            checkRunning(npz, norm, s);
+          }
+        }
+        case "inference", "frozen" -> {
+          Statistics s =
+              norm.given(
+                  npz.array("running_mean").values(), npz.array("running_variance").values());
+          assertBits(npz, "inverse_std", Values.of(s.inverseStd()));
+          if (npz.members().contains("y")) {
+            assertBits(npz, "y", norm.infer(x, s).values());
+          }
+          checkGradients(npz, norm, x, s);
+        }
+        default -> throw new AssertionError("unknown mode " + mode);
+      }
+    }
+  }
+
+  private BatchNorm norm(Engine engine, NpzFile npz) {
+    BatchNorm.Builder builder = BatchNorm.builder().engine(engine).eps(eps);
+    Affine affine = Affine.IDENTITY;
+    if (npz.members().contains("gamma") && npz.array("gamma").count() > 0) {
+      affine = affine.withGamma(npz.array("gamma").values());
+    }
+    if (npz.members().contains("beta") && npz.array("beta").count() > 0) {
+      affine = affine.withBeta(npz.array("beta").values());
+    }
+    if (convention.equals("pytorch-cumulative")) {
+      builder.momentum(Momentum.cumulative());
+    } else if (!convention.isEmpty()) {
+      builder.convention(Convention.valueOf(convention.toUpperCase(Locale.ROOT)));
+    }
+    return builder.affine(affine).build();
+  }
+
+  private Batch batch(NpzFile npz, String member) {
+    try (Source source = npz.source(member, this::shape)) {
+      Values chunk = source.chunk(0, (int) source.shape().count());
+      Batch batch = Batch.zeros(source.shape(), source.type());
+      for (int i = 0; i < chunk.count(); i++) {
+        batch.values().set(i, chunk.get(i));
+      }
+      return batch;
+    }
+  }
+
+  private Shape shape(long... sizes) {
+    return Shape.withChannelAxis(channelAxis.isEmpty() ? 0 : Integer.parseInt(channelAxis), sizes);
+  }
+
+  private void checkGradients(NpzFile npz, BatchNorm norm, Batch x, Statistics statistics) {
+    if (npz.members().contains("dy")) {
+      Gradients gradients = norm.backward(batch(npz, "dy"), x, statistics);
+      assertBits(npz, "dx", gradients.dx().values());
+      assertBits(npz, "dgamma", gradients.dgamma());
+      assertBits(npz, "dbeta", gradients.dbeta());
+    }
+  }
+
+  private static void checkRunning(NpzFile npz, BatchNorm norm, Statistics statistics) {
+    RunningStatistics before =
+        new RunningStatistics(
+            npz.array("running_mean_before").values(),
+            npz.array("running_variance_before").values(),
+            (long) npz.array("batches_before").values()[0]);
+    RunningStatistics after = norm.update(before, statistics);
+    assertBits(npz, "running_mean", Values.of(after.mean()));
+    assertBits(npz, "running_variance", Values.of(after.variance()));
+    assertEquals((long) npz.array("batches").values()[0], after.batches(), "batches");
+  }
+
+  private static void assertBits(NpzFile npz, String member, Values found) {
+    double[] expected = npz.array(member).values();
+    assertEquals(expected.length, found.count(), member);
+    for (int i = 0; i < expected.length; i++) {
+      if (Double.doubleToRawLongBits(expected[i]) != Double.doubleToRawLongBits(found.get(i))) {
+        throw new AssertionError(
+            "%s at %d: expected %s, found %s".formatted(member, i, expected[i], found.get(i)));
+      }
+    }
+  }
 }

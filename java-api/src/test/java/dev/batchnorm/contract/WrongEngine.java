@@ -9,6 +9,7 @@ import dev.batchnorm.Values;
 import dev.batchnorm.View;
 import dev.batchnorm.engine.Engine;
 import dev.batchnorm.engine.Engines;
+import java.nio.DoubleBuffer;
 
 /**
  * An engine that is right but for one mistake, the smallest there is: whatever judges engines must
@@ -143,25 +144,13 @@ public final class WrongEngine extends Engine {
       double[] shift,
       int firstChannel,
       Values y) {
-    Affine affine = Affine.IDENTITY;
-    double[] inverseStd = scale;
-    // With γ = 1 the scale is inverse_std itself, so the given a goes through unchanged.
-    Statistics scaled =
-        new Statistics(
-            statistics.mean(),
-            statistics.meanLo(),
-            statistics.variance(),
-            inverseStd,
-            statistics.count(),
-            statistics.eps(),
-            statistics.sums());
-    right.normalise(
-        x, view, scaled, scale.length == 0 ? affine : affine.withBeta(shift), firstChannel, y);
+    Affine shiftOnly = shift.length == 0 ? Affine.IDENTITY : Affine.IDENTITY.withBeta(shift);
+    right.normalise(x, view, scaled(statistics, scale), shiftOnly, firstChannel, y);
     nudge(Mistake.Y, y);
     if (mistake == Mistake.NAN_PAYLOAD && y.type() == DType.F64) {
       for (int i = 0; i < y.count(); i++) {
         if (Double.isNaN(y.get(i))) {
-          ((java.nio.DoubleBuffer) y.buffer()).put(i, Double.longBitsToDouble(-1L));
+          ((DoubleBuffer) y.buffer()).put(i, Double.longBitsToDouble(-1L));
         }
       }
     }
@@ -177,16 +166,8 @@ public final class WrongEngine extends Engine {
       GradientParameters parameters,
       int firstChannel,
       Values dx) {
-    Statistics scaled =
-        new Statistics(
-            statistics.mean(),
-            statistics.meanLo(),
-            statistics.variance(),
-            scale,
-            statistics.count(),
-            statistics.eps(),
-            statistics.sums());
-    right.inputGradient(dy, x, view, scaled, Affine.IDENTITY, parameters, firstChannel, dx);
+    right.inputGradient(
+        dy, x, view, scaled(statistics, scale), Affine.IDENTITY, parameters, firstChannel, dx);
     nudge(Mistake.DX, dx);
   }
 
@@ -201,6 +182,20 @@ public final class WrongEngine extends Engine {
       }
     }
     nudge(Mistake.FROZEN_DX, dx);
+  }
+
+  /**
+   * The statistics with a as the inverse std: with γ = 1 the right engine's scale is then a itself.
+   */
+  private static Statistics scaled(Statistics statistics, double[] a) {
+    return new Statistics(
+        statistics.mean(),
+        statistics.meanLo(),
+        statistics.variance(),
+        a,
+        statistics.count(),
+        statistics.eps(),
+        statistics.sums());
   }
 
   private void nudge(Mistake concerned, double[] values, DType type) {

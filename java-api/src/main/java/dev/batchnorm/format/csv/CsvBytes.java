@@ -1,0 +1,60 @@
+package dev.batchnorm.format.csv;
+
+import dev.batchnorm.DType;
+import dev.batchnorm.Values;
+import dev.batchnorm.format.AtomicOutput;
+import dev.batchnorm.format.Decimals;
+import java.nio.ByteBuffer;
+
+/** Collects bytes of CSV and hands them to the output in blocks. */
+final class CsvBytes {
+  private static final int BLOCK = 1 << 16;
+
+  private final AtomicOutput out;
+  private final byte[] bytes = new byte[BLOCK];
+  private int count;
+
+  CsvBytes(AtomicOutput out) {
+    this.out = out;
+  }
+
+  void put(byte[] from, int start, int end) {
+    for (int at = start; at < end; ) {
+      int part = Math.min(reserve(1), end - at);
+      System.arraycopy(from, at, bytes, count, part);
+      count += part;
+      at += part;
+    }
+  }
+
+  void put(byte[] from) {
+    put(from, 0, from.length);
+  }
+
+  void put(char ascii) {
+    reserve(1);
+    bytes[count++] = (byte) ascii;
+  }
+
+  void putNumber(Values values, int index) {
+    reserve(Decimals.LONGEST);
+    double value = values.get(index);
+    count =
+        values.type() == DType.F32
+            ? Decimals.put((float) value, bytes, count)
+            : Decimals.put(value, bytes, count);
+  }
+
+  /** Makes room for that many bytes and tells how much there is. */
+  private int reserve(int needed) {
+    if (bytes.length - count < needed) {
+      flush();
+    }
+    return bytes.length - count;
+  }
+
+  void flush() {
+    out.write(ByteBuffer.wrap(bytes, 0, count));
+    count = 0;
+  }
+}

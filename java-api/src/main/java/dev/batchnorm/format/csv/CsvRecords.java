@@ -1,0 +1,331 @@
+package dev.batchnorm.format.csv;
+
+import dev.batchnorm.InputException;
+import dev.batchnorm.format.InputBytes;
+import dev.batchnorm.format.Wording;
+import java.nio.ByteBuffer;
+import java.nio.CharBuffer;
+import java.nio.charset.CharsetDecoder;
+import java.nio.charset.CoderResult;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Cuts CSV into records and fields. It works on bytes and tells where each field lies, because
+ * unselected cells must reach the output byte for byte; the CSV libraries give decoded text. Blank
+ * lines and comments are skipped.
+ */
+final class CsvRecords {
+  private static final int BLOCK = 1 << 16;
+  private static final int END = -1;
+
+  private final InputBytes in;
+  private final int delimiter;
+  private final int comment;
+
+  private byte[] buffer = new byte[BLOCK];
+  private int base;
+  private int limit;
+  private long filePosition;
+
+  private int length;
+  private boolean crlf;
+  private long line = 1;
+  private long lineBreaks;
+
+  private int fields;
+  private int[] starts = new int[16];
+  private int[] ends = new int[16];
+
+  CsvRecords(InputBytes in, char delimiter, char comment) {
+    this.in = in;
+    this.delimiter = delimiter;
+    this.comment = comment == CsvOptions.NONE ? END - 1 : comment;
+    if (in.size() >= 3
+        && Arrays.equals(in.start(3), new byte[] {(byte) 0xEF, (byte) 0xBB, (byte) 0xBF})) {
+      filePosition = 3;
+    }
+  }
+
+  /** Moves to the next record and tells whether there is one. */
+  boolean next() {
+    do {
+      base += length;
+      length = 0;
+      line += lineBreaks;
+      lineBreaks = 0;
+      if (peek(0) == END) {
+        return false;
+      }
+    } while (skipLine());
+    readRecord();
+    checkText();
+    return true;
+  }
+
+  private boolean skipLine() {
+    int at = skipBlanks(0);
+    if (peek(0) == comment) {
+      at = findLineEnd(0);
+    } else if (lineEnd(at) == 0 && peek(at) != END) {
+      return false;
+    }
+    length = at + lineEnd(at);
+    lineBreaks = 1;
+    checkText();
+    return true;
+  }
+
+  private int findLineEnd(int from) {
+    int at = from;
+    while (peek(at) != '\n' && peek(at) != END) {
+      at++;
+    }
+    return at;
+  }
+
+  private void readRecord() {
+    fields = 0;
+    crlf = false;
+    int at = 0;
+    while (true) {
+      int start = at;
+      int content = skipBlanks(start);
+      if (peek(content) == '"') {
+        at = skipBlanks(skipQuoted(content));
+        if (peek(at) != delimiter && peek(at) != END && lineEnd(at) == 0) {
+          throw at(
+              fields,
+              "expected a delimiter after the closing quote, found "
+                  + Wording.quoted(Character.toString(peek(at))),
+              null);
+        }
+      } else {
+        at = skipPlain(content);
+        if (peek(at) == '\n' && at > start && peek(at - 1) == '\r') {
+          at--;
+        }
+      }
+      addField(start, at);
+      if (peek(at) != delimiter) {
+        crlf = lineEnd(at) == 2;
+        length = at + lineEnd(at);
+        lineBreaks++;
+        return;
+      }
+      at++;
+    }
+  }
+
+  private void addField(int start, int end) {
+    if (fields == starts.length) {
+      starts = Arrays.copyOf(starts, 2 * fields);
+      ends = Arrays.copyOf(ends, 2 * fields);
+    }
+    starts[fields] = start;
+    ends[fields] = end;
+    fields++;
+  }
+
+  private int skipPlain(int from) {
+    int at = from;
+    while (true) {
+      int index = base + at;
+      while (index < limit && buffer[index] != delimiter && buffer[index] != '\n') {
+        index++;
+      }
+      at = index - base;
+      if (index < limit || peek(at) == END) {
+        return at;
+      }
+    }
+  }
+
+  /** The position after the closing quote. */
+  private int skipQuoted(int opening) {
+    int at = opening + 1;
+    while (true) {
+      int c = peek(at);
+      if (c == END) {
+        throw at(fields, "expected a closing quote, found the end of the file", null);
+      }
+      if (c == '\n') {
+        lineBreaks++;
+      }
+      at++;
+      if (c == '"') {
+        if (peek(at) != '"') {
+          return at;
+        }
+        at++;
+      }
+    }
+  }
+
+  private int skipBlanks(int from) {
+    int at = from;
+    while (isBlank(peek(at))) {
+      at++;
+    }
+    return at;
+  }
+
+  private boolean isBlank(int c) {
+    return (c == ' ' || c == '\t') && c != delimiter;
+  }
+
+  /** How many bytes end the line here: none, LF, or CR LF. */
+  private int lineEnd(int at) {
+    return peek(at) == '\n' ? 1 : peek(at) == '\r' && peek(at + 1) == '\n' ? 2 : 0;
+  }
+
+  /** The byte at a distance from the record's start, or END. */
+  private int peek(int at) {
+    while (base + at >= limit) {
+      if (!fill()) {
+        return END;
+      }
+    }
+    return buffer[base + at];
+  }
+
+  private boolean fill() {
+    long rest = in.size() - filePosition;
+    if (rest == 0) {
+      return false;
+    }
+    if (limit == buffer.length) {
+      if (base >= buffer.length / 2) {
+        System.arraycopy(buffer, base, buffer, 0, limit - base);
+        limit -= base;
+        base = 0;
+      } else if (buffer.length >= 1 << 30) {
+        throw new InputException(in.name() + ":" + line + ": expected a record below 1 GiB");
+      } else {
+        buffer = Arrays.copyOf(buffer, 2 * buffer.length);
+      }
+    }
+    int count = (int) Math.min(buffer.length - limit, rest);
+    in.read(filePosition, ByteBuffer.wrap(buffer, limit, count));
+    filePosition += count;
+    limit += count;
+    return true;
+  }
+
+  private void checkText() {
+    boolean ascii = true;
+    for (int i = base; i < base + length; i++) {
+      ascii &= buffer[i] >= 0;
+    }
+    if (ascii) {
+      return;
+    }
+    CharsetDecoder decoder = StandardCharsets.UTF_8.newDecoder();
+    ByteBuffer bytes = ByteBuffer.wrap(buffer, base, length);
+    CharBuffer text = CharBuffer.allocate(1 << 10);
+    CoderResult result = decoder.decode(bytes, text, true);
+    while (result.isOverflow()) {
+      result = decoder.decode(bytes, text.clear(), true);
+    }
+    if (result.isError()) {
+      int at = bytes.position();
+      throw new InputException(
+          in.name()
+              + ":"
+              + lineOf(at - base)
+              + ": expected UTF-8 text, found byte "
+              + Wording.hex(buffer[at]));
+    }
+  }
+
+  private long lineOf(int at) {
+    long found = line;
+    for (int i = base; i < base + at; i++) {
+      found += buffer[i] == '\n' ? 1 : 0;
+    }
+    return found;
+  }
+
+  /** The physical line on which the record begins, 1-based. */
+  long line() {
+    return line;
+  }
+
+  /** The number of fields. */
+  int fields() {
+    return fields;
+  }
+
+  /** Whether the record ends with CR LF. */
+  boolean crlf() {
+    return crlf;
+  }
+
+  /** The record without its line end. */
+  byte[] record() {
+    return Arrays.copyOfRange(buffer, base, base + ends[fields - 1]);
+  }
+
+  /** Appends the field as it stands in the file. */
+  void copyField(int field, CsvBytes into) {
+    into.put(buffer, base + starts[field], base + ends[field]);
+  }
+
+  /** The field's content without quotes and without blanks around it. */
+  Cell cell(int field) {
+    int from = base + starts[field];
+    int to = base + ends[field];
+    Cell cell = trimmed(buffer, from, to);
+    if (cell.from == cell.to || buffer[cell.from] != '"') {
+      return cell;
+    }
+    byte[] content = new byte[cell.to - cell.from];
+    int count = 0;
+    for (int i = cell.from + 1; i < cell.to - 1; i++) {
+      content[count++] = buffer[i];
+      i += buffer[i] == '"' ? 1 : 0;
+    }
+    return trimmed(content, 0, count);
+  }
+
+  private Cell trimmed(byte[] bytes, int first, int end) {
+    int from = first;
+    int to = end;
+    while (from < to && isBlank(bytes[from])) {
+      from++;
+    }
+    while (from < to && isBlank(bytes[to - 1])) {
+      to--;
+    }
+    return new Cell(bytes, from, to);
+  }
+
+  /** Says what is wrong with a field, with its line and 1-based number. */
+  InputException at(int field, String message, @Nullable String hint) {
+    int start = field < fields ? starts[field] : fields == 0 ? 0 : ends[fields - 1];
+    return new InputException(
+        in.name() + ":" + lineOf(start) + ":" + (field + 1) + ": " + message, hint, null);
+  }
+
+  /** Bytes of a cell. */
+  static final class Cell {
+    final byte[] bytes;
+    final int from;
+    final int to;
+
+    Cell(byte[] bytes, int from, int to) {
+      this.bytes = bytes;
+      this.from = from;
+      this.to = to;
+    }
+
+    boolean isEmpty() {
+      return from == to;
+    }
+
+    String text() {
+      return new String(bytes, from, to - from, StandardCharsets.UTF_8);
+    }
+  }
+}

@@ -1,0 +1,105 @@
+package dev.batchnorm.format.npy;
+
+import dev.batchnorm.DType;
+import dev.batchnorm.Shape;
+import dev.batchnorm.Sink;
+import dev.batchnorm.Values;
+import dev.batchnorm.format.AtomicOutput;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+
+/**
+ * Writes an array as NPY: version 1.0, little-endian, C order, the header as numpy pads it.
+ *
+ * <pre>{@code
+ * try (NpySink sink = NpySink.create(AtomicOutput.to(path), DType.F32, 8, 64)) {
+ *   …
+ *   sink.finish();
+ * }
+ * }</pre>
+ */
+public final class NpySink implements Sink, AutoCloseable {
+  private final AtomicOutput out;
+  private final DType type;
+  private final long[] sizes;
+  private long missing;
+  private ByteBuffer buffer = ByteBuffer.allocate(0);
+
+  private NpySink(AtomicOutput out, DType type, long[] sizes, long count) {
+    this.out = out;
+    this.type = type;
+    this.sizes = sizes;
+    this.missing = count;
+  }
+
+  /**
+   * Writes the header. The output belongs to the sink and is closed with it.
+   *
+   * @param sizes the sizes of the axes; none is a single value
+   */
+  public static NpySink create(AtomicOutput out, DType type, long... sizes) {
+    out.write(ByteBuffer.wrap(header(type.descriptor(), sizes)));
+    return new NpySink(out, type, sizes.clone(), count(sizes));
+  }
+
+  /** The bytes in front of the values, as numpy writes them. */
+  public static byte[] header(String descriptor, long... sizes) {
+    return NpyHeader.write(descriptor, sizes);
+  }
+
+  private static long count(long... sizes) {
+    long count = 1;
+    for (long size : sizes) {
+      count = Math.multiplyExact(count, size);
+    }
+    return count;
+  }
+
+  @Override
+  public Values room(int count) {
+    int bytes = Math.multiplyExact(count, type.bytes());
+    if (buffer.capacity() < bytes) {
+      buffer = ByteBuffer.allocateDirect(bytes).order(ByteOrder.LITTLE_ENDIAN);
+    }
+    buffer.clear().limit(bytes);
+    return Values.of(type, buffer);
+  }
+
+  @Override
+  public void commit() {
+    missing -= buffer.remaining() / type.bytes();
+    out.write(buffer);
+  }
+
+  /**
+   * Makes the output appear under its name.
+   *
+   * @throws IllegalStateException if it was given fewer or more values than its sizes say
+   */
+  public void finish() {
+    requireComplete(missing, sizes);
+    out.commit();
+  }
+
+  /**
+   * Checks that all values have been written.
+   *
+   * @param missing how many have not
+   */
+  public static void requireComplete(long missing, long... sizes) {
+    if (missing != 0) {
+      throw new IllegalStateException(
+          "sink: expected all values of shape "
+              + Shape.text(sizes)
+              + ", found "
+              + missing
+              + " to go");
+    }
+  }
+
+  /** Leaves nothing behind if {@link #finish} was not called. */
+  @Override
+  public void close() {
+    out.close();
+  }
+}
