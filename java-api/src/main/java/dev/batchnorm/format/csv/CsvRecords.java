@@ -98,7 +98,7 @@ final class CsvRecords {
           throw at(
               fields,
               "expected a delimiter after the closing quote, found "
-                  + Wording.quoted(Character.toString(peek(at))),
+                  + Wording.quoted(character(at)),
               null);
         }
       } else {
@@ -163,6 +163,13 @@ final class CsvRecords {
     }
   }
 
+  private String character(int at) {
+    peek(at + 3);
+    int count = Math.min(4, limit - base - at);
+    String text = new String(buffer, base + at, count, StandardCharsets.UTF_8);
+    return text.substring(0, text.offsetByCodePoints(0, 1));
+  }
+
   private int skipBlanks(int from) {
     int at = from;
     while (isBlank(peek(at))) {
@@ -187,7 +194,7 @@ final class CsvRecords {
         return END;
       }
     }
-    return buffer[base + at];
+    return buffer[base + at] & 0xFF;
   }
 
   private boolean fill() {

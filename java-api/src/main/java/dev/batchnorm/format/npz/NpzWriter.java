@@ -14,9 +14,9 @@ import java.util.zip.CRC32;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Writes arrays as NPZ, the bytes that numpy's {@code savez} writes: stored members in the order
- * given, dated 1980-01-01. Only one member is open at a time: the next one, or {@link #finish},
- * ends it.
+ * Writes arrays as NPZ, the bytes that numpy's {@code savez} writes (Python 3.11.4 or later):
+ * stored members in the order given, dated 1980-01-01. Only one member is open at a time: the next
+ * one, or {@link #finish}, ends it.
  */
 public final class NpzWriter implements AutoCloseable {
   private static final int VERSION_64 = 45;

@@ -1,0 +1,49 @@
+package dev.batchnorm.cli;
+
+import dev.batchnorm.Affine;
+import dev.batchnorm.Source;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** γ, β and ε. */
+final class AffineOptions {
+  @Option(
+      names = {"--gamma", "--scale", "--weight"},
+      paramLabel = "G",
+      description =
+          "The scale γ: a number for all channels, or a file with one value per channel. Default: 1.")
+  private @Nullable String gamma;
+
+  @Option(
+      names = {"--beta", "--shift", "--bias"},
+      paramLabel = "B",
+      description =
+          "The shift β: a number for all channels, or a file with one value per channel. Default: 0.")
+  private @Nullable String beta;
+
+  @Option(
+      names = "--eps",
+      paramLabel = "E",
+      description =
+          "Added to the variance under the root, finite and ≥ 0. Default: 1e-5, or the convention's.")
+  private @Nullable String eps;
+
+  /** ε as typed, or null. */
+  @Nullable Double eps() {
+    return eps == null ? null : Numbers.eps(eps);
+  }
+
+  /** γ and β for the channels of x. */
+  Affine affine(InputFiles files, Source x) {
+    Affine affine = Affine.IDENTITY;
+    if (gamma != null) {
+      double[] values = files.perChannel("--gamma", gamma, x, "gamma", "weight", "scale");
+      affine = values.length == 0 ? affine : affine.withGamma(values);
+    }
+    if (beta != null) {
+      double[] values = files.perChannel("--beta", beta, x, "beta", "bias", "shift");
+      affine = values.length == 0 ? affine : affine.withBeta(values);
+    }
+    return affine;
+  }
+}

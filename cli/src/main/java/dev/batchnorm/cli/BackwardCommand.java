@@ -1,0 +1,217 @@
+package dev.batchnorm.cli;
+
+import dev.batchnorm.BatchNorm;
+import dev.batchnorm.DType;
+import dev.batchnorm.GradientParameters;
+import dev.batchnorm.InputException;
+import dev.batchnorm.Sink;
+import dev.batchnorm.Source;
+import dev.batchnorm.Statistics;
+import dev.batchnorm.Values;
+import dev.batchnorm.format.FileFormat;
+import dev.batchnorm.format.npz.NpzWriter;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code backward}: B1–B4. */
+@Command(
+    name = "backward",
+    sortOptions = false,
+    description = {
+      "The gradients of a loss with respect to the batch, gamma and beta, given its gradient with respect to y. The "
+          + "statistics are the batch's own, or with --frozen given ones that do not depend on it."
+    },
+    footerHeading = "%nExamples:%n",
+    footer = {
+      "  batchnorm backward x.npy --dy dy.npy --gamma gamma.npy -o gradients.npz",
+      "  batchnorm backward x.csv --dy dy.csv --dx dx.csv --dgamma dgamma.csv",
+      "  batchnorm backward data.npz --dy data.npz -o gradients.npz",
+      "  batchnorm backward x.npy --dy dy.npy --frozen --running running.npz -o gradients.npz"
+    })
+final class BackwardCommand implements Callable<Integer> {
+  private final Session session;
+
+  @Parameters(
+      paramLabel = "INPUT",
+      description =
+          "The batch x: a CSV, TSV, NPY or NPZ file, file.npz:member, or - for standard input.")
+  private String input = "";
+
+  @Option(
+      names = "--dy",
+      paramLabel = "DY",
+      required = true,
+      description = "The output gradient, of INPUT's shape; read with the same options.")
+  private String dy = "";
+
+  @Mixin private AffineOptions affine = new AffineOptions();
+
+  @Option(
+      names = "--frozen",
+      description = "The statistics are constants: dx = gamma · inverse_std · dy. Needs --running.")
+  private boolean frozen;
+
+  @Mixin private GivenOptions given = new GivenOptions();
+
+  @Option(
+      names = "--dx",
+      paramLabel = "FILE",
+      description = "Write dx to a file of its own, instead of -o.")
+  private @Nullable String dx;
+
+  @Option(
+      names = "--dgamma",
+      paramLabel = "FILE",
+      description = "Write dgamma to a file of its own, instead of -o.")
+  private @Nullable String dgamma;
+
+  @Option(
+      names = "--dbeta",
+      paramLabel = "FILE",
+      description = "Write dbeta to a file of its own, instead of -o.")
+  private @Nullable String dbeta;
+
+  @Mixin private OutputOptions output = new OutputOptions();
+  @Mixin private BatchOptions batch = new BatchOptions();
+  @Mixin private EngineOptions engine = new EngineOptions();
+  @Mixin private GlobalOptions global = new GlobalOptions();
+
+  BackwardCommand(Session session) {
+    this.session = session;
+  }
+
+  @Override
+  public Integer call() {
+    session.use(global);
+    check();
+    Double eps = affine.eps();
+    BatchNorm.Builder builder = BatchNorm.builder().engine(engine.engine(session));
+    try (InputFiles inputs = new InputFiles(session);
+        OutputFiles outputs = new OutputFiles(session, output)) {
+      InputFiles.Input x = inputs.batch("INPUT", input, batch, "x");
+      Source dySource = inputs.batch("--dy", dy, batch, "dy").source();
+      checkShapes(dySource, x.source());
+      builder.affine(affine.affine(inputs, x.source()));
+      StatisticsFile file = frozen ? inputs.statistics("--running", given.file()) : null;
+      if (file != null) {
+        builder.eps(given.eps(eps, file));
+      } else if (eps != null) {
+        builder.eps(eps);
+      }
+      BatchNorm norm = builder.build();
+      Statistics statistics =
+          file != null
+              ? given.statistics(session, norm, file, x.source())
+              : norm.statistics(x.source());
+      statistics.warnings(norm.affine()).forEach(w -> session.warn(x.source().name() + ": " + w));
+      write(norm, x, dySource, statistics, outputs);
+      outputs.finish();
+    }
+    return ExitCode.OK;
+  }
+
+  private void check() {
+    batch.check();
+    if (frozen) {
+      given.check();
+    } else if (given.isGiven()) {
+      throw new UsageException(
+          "--running: expected --frozen beside it, found none",
+          "without --frozen the statistics are the batch's own");
+    }
+    boolean apart = dx != null || dgamma != null || dbeta != null;
+    if (apart && output.isGiven()) {
+      throw new UsageException("-o: expected either -o or --dx, --dgamma and --dbeta, found both");
+    }
+    FileFormat format = apart ? FileFormat.NPZ : output.format("-o", output.target());
+    if (format != null && format != FileFormat.NPZ) {
+      throw new UsageException(
+          "-o: expected NPZ for several arrays, found " + format.label(),
+          "--dx FILE --dgamma FILE --dbeta FILE write one array each");
+    }
+  }
+
+  private static void checkShapes(Source dy, Source x) {
+    if (!dy.shape().equals(x.shape())) {
+      throw new InputException(
+          dy.name() + ": expected shape " + x.shape() + " (" + x.name() + "), found " + dy.shape());
+    }
+  }
+
+  private void write(
+      BatchNorm norm,
+      InputFiles.Input x,
+      Source dySource,
+      Statistics statistics,
+      OutputFiles outputs) {
+    DType asked = batch.dtype();
+    DType type = asked != null ? asked : x.source().type();
+    long[] sizes = x.source().shape().sizes();
+    if (dx == null && dgamma == null && dbeta == null) {
+      NpzWriter npz = outputs.npz("-o", output.target());
+      Sink dxSink = outputs.digested(npz.member("dx", type, sizes), "dx", type, sizes);
+      GradientParameters p = norm.backward(dySource, x.source(), statistics, dxSink);
+      long[] channels = {p.dgamma().length};
+      fill(
+          outputs.digested(npz.member("dgamma", p.type(), channels), "dgamma", p.type(), channels),
+          p.dgamma());
+      fill(
+          outputs.digested(npz.member("dbeta", p.type(), channels), "dbeta", p.type(), channels),
+          p.dbeta());
+      return;
+    }
+    Sink dxSink =
+        dx != null
+            ? outputs.array("--dx", dx, output, x, true, "dx", type, sizes)
+            : new DiscardingSink(type);
+    GradientParameters p = norm.backward(dySource, x.source(), statistics, dxSink);
+    if (dgamma != null) {
+      fill(array(outputs, "--dgamma", dgamma, x, "dgamma", p), p.dgamma());
+    }
+    if (dbeta != null) {
+      fill(array(outputs, "--dbeta", dbeta, x, "dbeta", p), p.dbeta());
+    }
+  }
+
+  private Sink array(
+      OutputFiles outputs,
+      String option,
+      String target,
+      InputFiles.Input x,
+      String name,
+      GradientParameters p) {
+    return outputs.array(option, target, output, x, false, name, p.type(), p.dgamma().length);
+  }
+
+  private static void fill(Sink sink, double[] values) {
+    Values room = sink.room(values.length);
+    for (int c = 0; c < values.length; c++) {
+      room.set(c, values[c]);
+    }
+    sink.commit();
+  }
+
+  /** Takes dx where only the gradients of the parameters are asked for. */
+  private static final class DiscardingSink implements Sink {
+    private Values room;
+
+    DiscardingSink(DType type) {
+      room = Values.allocate(type, 0);
+    }
+
+    @Override
+    public Values room(int count) {
+      if (room.count() != count) {
+        room = Values.allocate(room.type(), count);
+      }
+      return room;
+    }
+
+    @Override
+    public void commit() {}
+  }
+}

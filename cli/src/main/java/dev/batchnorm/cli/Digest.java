@@ -1,0 +1,59 @@
+package dev.batchnorm.cli;
+
+import dev.batchnorm.DType;
+import dev.batchnorm.Values;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import java.util.stream.Collectors;
+import java.util.stream.LongStream;
+
+/**
+ * The SHA-256 of an array: of its type and shape as in {@code <f4 (2, 3)} and a line feed, then its
+ * little-endian values in C order, NaNs canonical.
+ */
+final class Digest {
+  private static final int CHUNK = 8192;
+
+  private final String name;
+  private final String description;
+  private final DType type;
+  private final MessageDigest sha256;
+
+  Digest(String name, DType type, long... sizes) {
+    this.name = name;
+    this.type = type;
+    String shape = LongStream.of(sizes).mapToObj(Long::toString).collect(Collectors.joining(", "));
+    description = type.descriptor() + " (" + shape + (sizes.length == 1 ? ",)" : ")");
+    try {
+      sha256 = MessageDigest.getInstance("SHA-256");
+    } catch (NoSuchAlgorithmException e) {
+      throw new AssertionError("every Java has SHA-256", e);
+    }
+    sha256.update((description + "\n").getBytes(StandardCharsets.US_ASCII));
+  }
+
+  void add(Values values) {
+    ByteBuffer bytes = ByteBuffer.allocate(CHUNK * type.bytes()).order(ByteOrder.LITTLE_ENDIAN);
+    for (int first = 0; first < values.count(); first += CHUNK) {
+      int end = Math.min(values.count(), first + CHUNK);
+      bytes.clear();
+      for (int i = first; i < end; i++) {
+        if (type == DType.F32) {
+          bytes.putInt(Float.floatToIntBits((float) values.get(i)));
+        } else {
+          bytes.putLong(Double.doubleToLongBits(values.get(i)));
+        }
+      }
+      sha256.update(bytes.flip());
+    }
+  }
+
+  /** The line {@code --digest} prints; ends the digest. */
+  String line() {
+    return HexFormat.of().formatHex(sha256.digest()) + " " + name + " " + description;
+  }
+}

@@ -1,0 +1,64 @@
+package dev.batchnorm.cli;
+
+import dev.batchnorm.engine.Engine;
+import dev.batchnorm.engine.EngineProvider;
+import dev.batchnorm.engine.Engines;
+import java.util.stream.Collectors;
+import picocli.CommandLine.Option;
+
+/** Which engine computes. */
+final class EngineOptions {
+  static final String AUTO = "auto";
+
+  @Option(
+      names = "--engine",
+      paramLabel = "NAME",
+      defaultValue = AUTO,
+      description =
+          "auto, native or java: auto is native where it loads. The bits are the same. Default: auto.")
+  private String name = AUTO;
+
+  @Option(
+      names = "--threads",
+      paramLabel = "N",
+      description = "How many threads may compute. Default: all processors. The bits are the same.")
+  private int threads = Runtime.getRuntime().availableProcessors();
+
+  /** The engine asked for; a named one never falls back to another. */
+  Engine engine(Session session) {
+    return engine(session, name);
+  }
+
+  /** The engine asked for, where {@code auto} means the given one and no other. */
+  Engine engineOr(Session session, String preferred) {
+    return engine(session, name.equals(AUTO) ? preferred : name);
+  }
+
+  private Engine engine(Session session, String wanted) {
+    if (threads < 1) {
+      throw new UsageException("--threads: expected a number ≥ 1, found " + threads);
+    }
+    Engine engine;
+    if (wanted.equals(AUTO)) {
+      engine = Engines.preferred(threads, session::warn);
+    } else {
+      checkKnown(wanted);
+      engine = Engines.named(wanted, threads);
+    }
+    session.talk("engine " + engine.name() + ": " + engine.description());
+    return engine;
+  }
+
+  /** "native" is known even where its jar is not there: then it is unavailable, not unknown. */
+  private static void checkKnown(String wanted) {
+    if (wanted.equals("native")) {
+      return;
+    }
+    String known =
+        Engines.providers().stream().map(EngineProvider::name).collect(Collectors.joining(", "));
+    if (Engines.providers().stream().noneMatch(p -> p.name().equals(wanted))) {
+      throw new UsageException(
+          "--engine: expected one of auto, " + known + ", found \"" + wanted + "\"");
+    }
+  }
+}

@@ -1,0 +1,70 @@
+package dev.batchnorm.cli;
+
+import dev.batchnorm.BatchNormException;
+import dev.batchnorm.EngineUnavailableException;
+import dev.batchnorm.InputException;
+import dev.batchnorm.OutputException;
+import dev.batchnorm.format.ClosedPipeException;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ParameterException;
+
+/** Turns whatever went wrong into one line, a hint where there is one, and an exit code. */
+final class ErrorReporter {
+  private final Session session;
+
+  ErrorReporter(Session session) {
+    this.session = session;
+  }
+
+  int report(Throwable failure) {
+    if (failure instanceof ClosedPipeException) {
+      return ExitCode.OK; // whoever reads has all that was wanted
+    }
+    if (session.showsStackTraces()) {
+      session.stackTrace(failure);
+    }
+    if (failure instanceof UsageException usage) {
+      return say(usage.getMessage(), usage.hint(), ExitCode.USAGE);
+    }
+    if (failure instanceof ParameterException parameter) {
+      String command = parameter.getCommandLine().getCommandSpec().qualifiedName();
+      return say(lowerFirst(parameter.getMessage()), command + " --help", ExitCode.USAGE);
+    }
+    if (failure instanceof BatchNormException known) {
+      return say(known.getMessage(), known.hint(), code(known));
+    }
+    if (failure instanceof OutOfMemoryError) {
+      String most = Runtime.getRuntime().maxMemory() / (1 << 20) + " MB";
+      return say(
+          "out of memory: the Java heap ends at " + most,
+          "BATCHNORM_JAVA_OPTS=-Xmx… raises it",
+          ExitCode.BUG);
+    }
+    return say("this is a bug: " + failure, "--stacktrace shows where", ExitCode.BUG);
+  }
+
+  private static int code(BatchNormException failure) {
+    if (failure instanceof InputException) {
+      return ExitCode.INPUT;
+    }
+    if (failure instanceof EngineUnavailableException) {
+      return ExitCode.ENGINE;
+    }
+    return failure instanceof OutputException ? ExitCode.OUTPUT : ExitCode.BUG;
+  }
+
+  private int say(@Nullable String message, @Nullable String hint, int code) {
+    session.tell("batchnorm: " + message);
+    if (hint != null) {
+      session.tell("hint: " + hint);
+    }
+    return code;
+  }
+
+  /** picocli begins its messages with a capital letter, ours begin with a place. */
+  private static String lowerFirst(@Nullable String message) {
+    return message == null || message.isEmpty()
+        ? "the command line is not understood"
+        : Character.toLowerCase(message.charAt(0)) + message.substring(1);
+  }
+}

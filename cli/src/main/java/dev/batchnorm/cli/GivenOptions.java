@@ -1,0 +1,73 @@
+package dev.batchnorm.cli;
+
+import dev.batchnorm.BatchNorm;
+import dev.batchnorm.Convention;
+import dev.batchnorm.RunningStatistics;
+import dev.batchnorm.Source;
+import dev.batchnorm.Statistics;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** Statistics that were computed before. */
+final class GivenOptions {
+  private enum Kind {
+    BATCH,
+    RUNNING
+  }
+
+  @Option(
+      names = "--running",
+      paramLabel = "FILE",
+      description =
+          "The statistics: an NPZ (as forward --save writes, or with PyTorch's names) or a CSV with columns "
+              + "running_mean,running_variance and one row a channel.")
+  private @Nullable String running;
+
+  @Option(
+      names = "--statistics",
+      paramLabel = "batch|running",
+      description =
+          "Which of FILE's statistics to use. Default: the running ones if it has any, else the batch's.")
+  private @Nullable String statistics;
+
+  boolean isGiven() {
+    return running != null;
+  }
+
+  void check() {
+    if (running == null) {
+      throw new UsageException(
+          "--running: expected a file of statistics, found none",
+          "forward --save FILE.npz writes one");
+    }
+    kind();
+  }
+
+  private @Nullable Kind kind() {
+    return statistics == null
+        ? null
+        : BatchOptions.choice("--statistics", statistics, Kind.values());
+  }
+
+  String file() {
+    return running == null ? "" : running;
+  }
+
+  /** ε: as typed, else the file's, else PyTorch's. */
+  double eps(@Nullable Double typed, StatisticsFile file) {
+    if (typed != null) {
+      return typed;
+    }
+    Double saved = file.eps();
+    return saved != null ? saved : Convention.PYTORCH.eps();
+  }
+
+  /** The statistics for the channels of x. */
+  Statistics statistics(Session session, BatchNorm norm, StatisticsFile file, Source x) {
+    boolean useRunning = kind() == Kind.RUNNING || (kind() == null && file.hasRunning());
+    RunningStatistics chosen = useRunning ? file.running(x, false) : file.batch(x);
+    session.talk(
+        file.name() + ": " + (useRunning ? "running" : "batch") + " statistics, eps " + norm.eps());
+    return InputFiles.naming(file.name(), () -> norm.given(chosen.mean(), chosen.variance()));
+  }
+}

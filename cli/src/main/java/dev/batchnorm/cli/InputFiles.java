@@ -1,0 +1,280 @@
+package dev.batchnorm.cli;
+
+import dev.batchnorm.DType;
+import dev.batchnorm.InputException;
+import dev.batchnorm.Shape;
+import dev.batchnorm.Source;
+import dev.batchnorm.format.Decimals;
+import dev.batchnorm.format.FileFormat;
+import dev.batchnorm.format.InputBytes;
+import dev.batchnorm.format.csv.CsvOptions;
+import dev.batchnorm.format.csv.CsvTable;
+import dev.batchnorm.format.npy.NpyArray;
+import dev.batchnorm.format.npy.NpySource;
+import dev.batchnorm.format.npz.NpzFile;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The files a command reads, each opened once: one NPZ may serve several options, also from
+ * standard input. Closes them all.
+ */
+final class InputFiles implements AutoCloseable {
+  private static final String STANDARD_INPUT = "-";
+
+  /** A batch and what it came from; the table is there if it was text. */
+  record Input(Source source, FileFormat format, @Nullable CsvTable table) {}
+
+  /** A file as opened; exactly one of bytes and npz is used. */
+  private record Opened(InputBytes bytes, FileFormat format, @Nullable NpzFile npz) {}
+
+  /** An argument as {@code file} or {@code file.npz:member}. */
+  private record Place(String file, @Nullable String member) {}
+
+  private final Session session;
+  private final Map<String, Opened> opened = new HashMap<>();
+  private final Map<String, String> usedBy = new HashMap<>();
+  private final List<AutoCloseable> closing = new ArrayList<>();
+
+  InputFiles(Session session) {
+    this.session = session;
+  }
+
+  /**
+   * Opens a batch.
+   *
+   * @param option what the argument was given for, for messages
+   * @param members the NPZ members that are meant if the argument names none
+   */
+  Input batch(String option, String argument, BatchOptions options, String... members) {
+    Place place = place(argument);
+    Opened file = open(option, place, option.equals("INPUT") ? options.format() : null);
+    if (file.npz() != null) {
+      String member = member(file.npz(), place, members);
+      return new Input(file.npz().source(member, options.axes()), FileFormat.NPZ, null);
+    }
+    if (file.format() == FileFormat.NPY) {
+      return new Input(NpySource.open(file.bytes(), options.axes()), FileFormat.NPY, null);
+    }
+    DType type = options.dtype();
+    CsvTable table =
+        CsvTable.read(file.bytes(), options.csv(file.format()), type == null ? DType.F64 : type);
+    if (table.skipped() > 0) {
+      session.warn(
+          table.name()
+              + ": "
+              + table.skipped()
+              + " of "
+              + (table.rows() + table.skipped())
+              + " rows skipped for an empty cell");
+    }
+    return new Input(table.source(options.axes()), file.format(), table);
+  }
+
+  /**
+   * γ or β as typed: a number for all channels, or a file with one value per channel.
+   *
+   * @param x the batch whose channels they are
+   */
+  double[] perChannel(String option, String argument, Source x, String... members) {
+    if (Numbers.isNumber(argument)) {
+      double all = Numbers.orNaN(argument);
+      if (!Double.isFinite(all)) {
+        throw new InputException(option + ": expected a finite number, found " + argument);
+      }
+      return new double[] {all};
+    }
+    Place place = place(argument);
+    Opened file = open(option, place, null);
+    if (file.format() == FileFormat.CSV || file.format() == FileFormat.TSV) {
+      CsvTable table = CsvTable.read(file.bytes(), CsvOptions.of(file.format()), DType.F64);
+      checkVector(table.name(), table.rows(), table.columns());
+      checkCount(table.name(), table.rows() * table.columns(), x);
+      return finite(table.name(), table.values());
+    }
+    NpyArray array =
+        file.npz() != null
+            ? file.npz().array(member(file.npz(), place, members))
+            : NpyArray.open(file.bytes());
+    checkVector(array.name(), array.sizes());
+    checkCount(array.name(), array.count(), x);
+    return finite(array.name(), array.values());
+  }
+
+  private static void checkVector(String name, long... sizes) {
+    int longAxes = 0;
+    for (long size : sizes) {
+      longAxes += size == 1 ? 0 : 1;
+    }
+    if (longAxes > 1) {
+      throw new InputException(
+          name
+              + ": expected one value per channel (at most one axis longer than 1), found shape "
+              + Shape.text(sizes));
+    }
+  }
+
+  /** Refuses another number of values than x has channels, naming both. */
+  static void checkCount(String name, long found, Source x) {
+    int channels = x.shape().channels();
+    if (found != channels) {
+      throw new InputException(
+          name
+              + ": expected "
+              + channels
+              + (channels == 1 ? " value" : " values")
+              + " (channels of "
+              + x.name()
+              + ", shape "
+              + x.shape()
+              + "), found "
+              + found);
+    }
+  }
+
+  private static double[] finite(String name, double[] values) {
+    for (int c = 0; c < values.length; c++) {
+      if (!Double.isFinite(values[c])) {
+        throw new InputException(
+            name
+                + ": expected finite numbers, found "
+                + Decimals.text(values[c])
+                + " at channel "
+                + c);
+      }
+    }
+    return values;
+  }
+
+  /** A file of statistics. */
+  StatisticsFile statistics(String option, String argument) {
+    Place place = place(argument);
+    Opened file = open(option, place, null);
+    if (file.npz() != null && place.member() == null) {
+      return StatisticsFile.of(file.npz());
+    }
+    if (file.format() == FileFormat.CSV || file.format() == FileFormat.TSV) {
+      return StatisticsFile.of(
+          CsvTable.read(file.bytes(), CsvOptions.of(file.format()), DType.F64));
+    }
+    throw new InputException(
+        argument
+            + ": expected statistics as NPZ or CSV, found "
+            + (place.member() == null
+                ? file.format().label().toUpperCase(Locale.ROOT)
+                : "one member of an NPZ"),
+        "forward --save FILE.npz writes such a file");
+  }
+
+  /** Runs something whose refusal does not know the file it is about, and names it. */
+  static <T> T naming(String file, Supplier<T> action) {
+    try {
+      return action.get();
+    } catch (InputException e) {
+      throw new InputException(file + ": " + e.getMessage(), e.hint(), e);
+    }
+  }
+
+  private static Place place(String argument) {
+    int colon = argument.lastIndexOf(':');
+    if (!argument.equals(STANDARD_INPUT) && colon > 0 && !exists(argument)) {
+      String file = argument.substring(0, colon);
+      if (file.equals(STANDARD_INPUT)
+          || file.toLowerCase(Locale.ROOT).endsWith(".npz")
+          || exists(file)) {
+        return new Place(file, argument.substring(colon + 1));
+      }
+    }
+    return new Place(argument, null);
+  }
+
+  private static boolean exists(String path) {
+    try {
+      return Files.exists(Path.of(path));
+    } catch (InvalidPathException e) {
+      return false;
+    }
+  }
+
+  private Opened open(String option, Place place, @Nullable FileFormat forced) {
+    Opened known = opened.get(place.file());
+    if (known != null) {
+      if (known.npz() == null && place.file().equals(STANDARD_INPUT)) {
+        throw new UsageException(
+            option + ": standard input is already " + usedBy.get(place.file()),
+            "one NPZ on standard input may serve several options");
+      }
+      if (known.npz() != null) {
+        return known;
+      }
+    }
+    InputBytes bytes = bytes(place.file());
+    closing.add(bytes);
+    FileFormat format = forced != null ? forced : FileFormat.detect(bytes, place.file());
+    if (place.member() != null && format != FileFormat.NPZ) {
+      throw new InputException(
+          place.file()
+              + ": expected an NPZ file (to take member "
+              + place.member()
+              + " from), found "
+              + format.label().toUpperCase(Locale.ROOT));
+    }
+    NpzFile npz = format == FileFormat.NPZ ? NpzFile.open(bytes) : null;
+    Opened file = new Opened(bytes, format, npz);
+    opened.put(place.file(), file);
+    usedBy.put(place.file(), option);
+    return file;
+  }
+
+  private InputBytes bytes(String file) {
+    if (file.equals(STANDARD_INPUT)) {
+      return InputBytes.spool("standard input", session.in());
+    }
+    try {
+      return InputBytes.open(Path.of(file));
+    } catch (InvalidPathException e) {
+      throw new InputException(file + ": expected a path, found " + e.getReason(), null, e);
+    }
+  }
+
+  private static String member(NpzFile npz, Place place, String... wanted) {
+    if (place.member() != null) {
+      return place.member();
+    }
+    List<String> members = npz.members();
+    for (String name : wanted) {
+      if (members.contains(name)) {
+        return name;
+      }
+    }
+    if (members.size() == 1) {
+      return members.get(0);
+    }
+    throw new InputException(
+        npz.name()
+            + ": expected a member "
+            + String.join(" or ", wanted)
+            + ", found "
+            + (members.isEmpty() ? "none" : String.join(", ", members)),
+        "name one: " + place.file() + ":MEMBER");
+  }
+
+  @Override
+  public void close() {
+    for (AutoCloseable resource : closing) {
+      try {
+        resource.close();
+      } catch (Exception e) {
+        session.talk("closing an input: " + e); // nothing is lost: it was only read
+      }
+    }
+  }
+}

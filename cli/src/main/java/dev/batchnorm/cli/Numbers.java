@@ -1,0 +1,43 @@
+package dev.batchnorm.cli;
+
+import dev.batchnorm.DType;
+import dev.batchnorm.format.Decimals;
+import java.nio.charset.StandardCharsets;
+
+/** Numbers typed on the command line, by the grammar of CSV cells. */
+final class Numbers {
+  private Numbers() {}
+
+  static boolean isNumber(String text) {
+    byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+    return Decimals.isNumber(bytes, 0, bytes.length);
+  }
+
+  /** ε: finite and at least 0. */
+  static double eps(String text) {
+    double eps = orNaN(text);
+    if (!(eps >= 0 && eps < Double.POSITIVE_INFINITY)) {
+      throw new UsageException("--eps: expected a finite number ≥ 0, found " + text);
+    }
+    return eps;
+  }
+
+  /** A weight from 0 to 1. */
+  static double momentum(String text) {
+    double momentum = orNaN(text);
+    if (!(momentum >= 0 && momentum <= 1)) {
+      throw new UsageException(
+          "--momentum: expected a number from 0 to 1 or cumulative, found " + text);
+    }
+    return momentum;
+  }
+
+  /** The binary64 nearest to what was typed; NaN if that is no number, or too large for one. */
+  static double orNaN(String text) {
+    try {
+      return isNumber(text) ? Decimals.parse(DType.F64, text) : Double.NaN;
+    } catch (NumberFormatException e) {
+      return Double.NaN;
+    }
+  }
+}

@@ -1,0 +1,210 @@
+package dev.batchnorm.cli;
+
+import dev.batchnorm.DType;
+import dev.batchnorm.OutputException;
+import dev.batchnorm.RunningStatistics;
+import dev.batchnorm.Sink;
+import dev.batchnorm.Statistics;
+import dev.batchnorm.Values;
+import dev.batchnorm.format.AtomicOutput;
+import dev.batchnorm.format.FileFormat;
+import dev.batchnorm.format.csv.CsvSink;
+import dev.batchnorm.format.npy.NpySink;
+import dev.batchnorm.format.npz.NpzWriter;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** The files a command writes: all appear when {@link #finish} is called, none if it is not. */
+final class OutputFiles implements AutoCloseable {
+  private final Session session;
+  private final boolean sync;
+  private final Map<String, String> optionOfTarget = new HashMap<>();
+  private final List<Runnable> finishing = new ArrayList<>();
+  private final List<AutoCloseable> closing = new ArrayList<>();
+
+  OutputFiles(Session session, OutputOptions options) {
+    this.session = session;
+    this.sync = options.syncs();
+  }
+
+  /**
+   * A file for one array.
+   *
+   * @param option what the target was given for, for messages
+   * @param input decides the format if nothing else does, and what CSV output repeats
+   * @param repeatsInput whether the array has the input's shape, so that CSV output repeats its
+   *     other columns
+   */
+  Sink array(
+      String option,
+      String target,
+      OutputOptions options,
+      InputFiles.Input input,
+      boolean repeatsInput,
+      String name,
+      DType type,
+      long... sizes) {
+    FileFormat named = options.format(option, target);
+    FileFormat format = named == null ? input.format() : named;
+    AtomicOutput out = open(option, target, format);
+    Sink sink =
+        switch (format) {
+          case NPY -> manage(NpySink.create(out, type, sizes));
+          case NPZ -> manage(new NpzWriter(out)).member(name, type, sizes);
+          case CSV, TSV ->
+              input.table() != null && repeatsInput
+                  ? manage(input.table().sink(out, type))
+                  : manage(CsvSink.create(out, format, type, sizes));
+        };
+    return digested(sink, name, type, sizes);
+  }
+
+  /** An NPZ file for several arrays. */
+  NpzWriter npz(String option, String target) {
+    return manage(new NpzWriter(open(option, target, FileFormat.NPZ)));
+  }
+
+  /**
+   * The file {@code --save} names: what was normalised with, and the running statistics if there
+   * are any.
+   */
+  void save(String target, Statistics s, @Nullable RunningStatistics running) {
+    if (FileFormat.ofExtension(target) != FileFormat.NPZ) {
+      throw new UsageException("--save: expected a name ending in .npz, found " + target);
+    }
+    NpzWriter npz = npz("--save", target);
+    write(npz, "mean", s.mean());
+    write(npz, "variance", s.variance());
+    write(npz, "inverse_std", s.inverseStd());
+    npz.int64("count", s.channels() == 0 ? 0 : s.count()[0]);
+    npz.float64("eps", s.eps());
+    if (running != null) {
+      write(npz, "running_mean", running.mean());
+      write(npz, "running_variance", running.variance());
+      npz.int64("batches", running.batches());
+    }
+  }
+
+  /** Writes an array of one value per channel. */
+  void write(NpzWriter npz, String name, double[] values) {
+    npz.doubles(name, values, values.length);
+    digest(name, Values.of(values), values.length);
+  }
+
+  /** A sink that also makes the array's digest, if digests were asked for. */
+  Sink digested(Sink sink, String name, DType type, long... sizes) {
+    if (!session.digests()) {
+      return sink;
+    }
+    Digest digest = new Digest(name, type, sizes);
+    finishing.add(() -> session.tell(digest.line()));
+    return new Sink() {
+      private Values room = Values.of(new double[0]);
+
+      @Override
+      public Values room(int count) {
+        room = sink.room(count);
+        return room;
+      }
+
+      @Override
+      public void commit() {
+        digest.add(room);
+        sink.commit();
+      }
+    };
+  }
+
+  private void digest(String name, Values values, long... sizes) {
+    if (session.digests()) {
+      Digest digest = new Digest(name, values.type(), sizes);
+      digest.add(values);
+      finishing.add(() -> session.tell(digest.line()));
+    }
+  }
+
+  private AtomicOutput open(String option, String target, FileFormat format) {
+    String other = optionOfTarget.put(target, option);
+    if (other != null) {
+      throw new UsageException(
+          option + " and " + other + ": expected two files, found " + target + " for both");
+    }
+    boolean binary = format == FileFormat.NPY || format == FileFormat.NPZ;
+    if (target.equals(OutputOptions.STANDARD_OUTPUT)) {
+      if (binary && standardOutputIsTerminal()) {
+        throw new UsageException(
+            "standard output: expected a file or a pipe for "
+                + format.label()
+                + " data, found a terminal",
+            "-o FILE writes to a file, --to csv writes text");
+      }
+      return AtomicOutput.standardOutput(session.out());
+    }
+    AtomicOutput out = path(target);
+    return sync ? out.sync() : out;
+  }
+
+  private static AtomicOutput path(String target) {
+    try {
+      return AtomicOutput.to(Path.of(target));
+    } catch (InvalidPathException e) {
+      throw new OutputException(target + ": expected a path, found " + e.getReason(), null, e);
+    }
+  }
+
+  /**
+   * Told by Linux: Java 17 can only tell of standard input and output together. Elsewhere it is not
+   * known.
+   */
+  private static boolean standardOutputIsTerminal() {
+    try {
+      String device = Files.readSymbolicLink(Path.of("/proc/self/fd/1")).toString();
+      return device.startsWith("/dev/pts/")
+          || device.startsWith("/dev/tty")
+          || device.equals("/dev/console");
+    } catch (IOException | UnsupportedOperationException e) {
+      return false;
+    }
+  }
+
+  private NpySink manage(NpySink sink) {
+    finishing.add(sink::finish);
+    closing.add(sink);
+    return sink;
+  }
+
+  private CsvSink manage(CsvSink sink) {
+    finishing.add(sink::finish);
+    closing.add(sink);
+    return sink;
+  }
+
+  private NpzWriter manage(NpzWriter writer) {
+    finishing.add(writer::finish);
+    closing.add(writer);
+    return writer;
+  }
+
+  /** Makes all files appear, in the order they were opened, then tells the digests. */
+  void finish() {
+    finishing.forEach(Runnable::run);
+  }
+
+  @Override
+  public void close() {
+    for (AutoCloseable output : closing) {
+      try {
+        output.close();
+      } catch (Exception e) {
+        throw new OutputException("closing an output: " + e.getMessage(), null, e);
+      }
+    }
+  }
+}

@@ -1,0 +1,66 @@
+package dev.batchnorm.cli;
+
+import dev.batchnorm.format.FileFormat;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** Where the result goes. */
+final class OutputOptions {
+  static final String STANDARD_OUTPUT = "-";
+
+  @Option(
+      names = {"-o", "--output"},
+      paramLabel = "FILE",
+      description = "Where to write; appears complete or not at all. Default: standard output.")
+  private @Nullable String output;
+
+  @Option(
+      names = "--to",
+      paramLabel = "csv|tsv|npy|npz",
+      description = "The format to write. Default: what FILE's name says, else INPUT's.")
+  private @Nullable String to;
+
+  @Option(names = "--sync", description = "Force the output to the disk before it appears.")
+  private boolean sync;
+
+  String target() {
+    return output == null ? STANDARD_OUTPUT : output;
+  }
+
+  boolean isGiven() {
+    return output != null;
+  }
+
+  boolean syncs() {
+    return sync;
+  }
+
+  /** The format for a target, or null for INPUT's. */
+  @Nullable FileFormat format(String option, String target) {
+    FileFormat asked = to == null ? null : BatchOptions.choice("--to", to, FileFormat.values());
+    if (target.equals(STANDARD_OUTPUT)) {
+      return asked;
+    }
+    FileFormat named = FileFormat.ofExtension(target);
+    if (named != null && asked != null && named != asked) {
+      throw new UsageException(
+          option
+              + " and --to: expected the same format, found "
+              + named.label()
+              + " and "
+              + asked.label());
+    }
+    if (named == null && asked == null && hasExtension(target)) {
+      throw new UsageException(
+          option + ": expected a name ending in .csv, .tsv, .npy or .npz, found " + target,
+          "--to csv|tsv|npy|npz names the format");
+    }
+    return named != null ? named : asked;
+  }
+
+  private static boolean hasExtension(String target) {
+    Path file = Path.of(target).getFileName();
+    return file != null && file.toString().lastIndexOf('.') > 0;
+  }
+}

@@ -1,0 +1,71 @@
+package dev.batchnorm.cli;
+
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Help.Ansi;
+import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Spec;
+
+/** The command without a command: help and version. */
+@Command(
+    name = "batchnorm",
+    mixinStandardHelpOptions = true,
+    versionProvider = RootCommand.Version.class,
+    description = {
+      "Batch normalization on data files: forward and backward passes whose bits depend on the data alone. "
+          + "Every sum is exact and rounded once, so the engine, the threads, the instruction set, the layout and the "
+          + "order of the rows change nothing."
+    },
+    synopsisSubcommandLabel = "COMMAND",
+    footerHeading = "%nExamples:%n",
+    footer = {
+      "  batchnorm forward x.csv -o y.csv",
+      "  batchnorm backward x.npy --dy dy.npy -o gradients.npz",
+      "  batchnorm verify x.csv",
+      "",
+      "Exit codes: 0 done or no difference, 1 a check found a difference, 2 the command line is wrong, 3 an input is, "
+          + "4 the engine is not available, 5 the output could not be written, 70 a bug."
+    })
+final class RootCommand implements Runnable {
+
+  /** The version that the jar was built as. */
+  static final class Version implements IVersionProvider {
+    @Override
+    public String[] getVersion() {
+      String version = RootCommand.class.getPackage().getImplementationVersion();
+      return new String[] {"batchnorm " + (version != null ? version : "(unpacked)")};
+    }
+  }
+
+  @Spec private CommandSpec spec = CommandSpec.create();
+
+  @Override
+  public void run() {
+    throw new CommandLine.ParameterException(spec.commandLine(), "expected a command, found none");
+  }
+
+  /** Parses and runs what the session's arguments ask for. */
+  static int execute(Session session) {
+    ErrorReporter reporter = new ErrorReporter(session);
+    PrintWriter out = new PrintWriter(session.out(), false, StandardCharsets.UTF_8);
+    CommandLine commands =
+        new CommandLine(new RootCommand())
+            .addSubcommand(new ForwardCommand(session))
+            .addSubcommand(new InferCommand(session))
+            .addSubcommand(new BackwardCommand(session))
+            .addSubcommand(new VerifyCommand(session))
+            .addSubcommand(new EnginesCommand(session))
+            .setOut(out)
+            .setColorScheme(CommandLine.Help.defaultColorScheme(Ansi.OFF))
+            .setUsageHelpWidth(100)
+            .setCaseInsensitiveEnumValuesAllowed(true)
+            .setParameterExceptionHandler((failure, arguments) -> reporter.report(failure))
+            .setExecutionExceptionHandler((failure, command, parsed) -> reporter.report(failure));
+    int code = commands.execute(session.arguments().toArray(String[]::new));
+    out.flush();
+    return code;
+  }
+}

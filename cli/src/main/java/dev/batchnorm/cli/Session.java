@@ -1,0 +1,91 @@
+package dev.batchnorm.cli;
+
+import java.io.BufferedOutputStream;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+
+/**
+ * One run of the command: what was typed, its streams, and how much it talks. Only this class
+ * prints to standard error.
+ */
+final class Session {
+  private static final Pattern PLAIN = Pattern.compile("[\\w@%+=:,./-]+");
+
+  private final List<String> arguments;
+  private final InputStream in;
+  private final OutputStream out;
+  private final PrintStream error;
+  private GlobalOptions options = new GlobalOptions();
+
+  Session(List<String> arguments, InputStream in, OutputStream out, PrintStream error) {
+    this.arguments = arguments;
+    this.in = in;
+    this.out = out;
+    this.error = error;
+  }
+
+  List<String> arguments() {
+    return arguments;
+  }
+
+  InputStream in() {
+    return in;
+  }
+
+  OutputStream out() {
+    return out;
+  }
+
+  void use(GlobalOptions chosen) {
+    options = chosen;
+  }
+
+  boolean showsStackTraces() {
+    return options.stackTrace;
+  }
+
+  boolean digests() {
+    return options.digest;
+  }
+
+  /** Says something only {@code -v} asks for. */
+  void talk(String line) {
+    if (options.verbose) {
+      error.println("batchnorm: " + line);
+    }
+  }
+
+  /** Says something the user should know; {@code -q} silences it. */
+  void warn(String line) {
+    if (!options.quiet) {
+      error.println("batchnorm: warning: " + line);
+    }
+  }
+
+  /** Says what was asked for by an option of its own, such as {@code --digest}. */
+  void tell(String line) {
+    error.println(line);
+  }
+
+  void stackTrace(Throwable failure) {
+    failure.printStackTrace(error);
+  }
+
+  /** A stream of characters to standard output. */
+  PrintStream text() {
+    return new PrintStream(new BufferedOutputStream(out), false, StandardCharsets.UTF_8);
+  }
+
+  /** The command line as it would be pasted into a shell. */
+  String commandLine() {
+    return "batchnorm "
+        + arguments.stream()
+            .map(a -> PLAIN.matcher(a).matches() ? a : "'" + a.replace("'", "'\\''") + "'")
+            .collect(Collectors.joining(" "));
+  }
+}

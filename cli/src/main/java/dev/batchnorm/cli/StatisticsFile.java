@@ -1,0 +1,133 @@
+package dev.batchnorm.cli;
+
+import dev.batchnorm.InputException;
+import dev.batchnorm.RunningStatistics;
+import dev.batchnorm.Source;
+import dev.batchnorm.format.csv.CsvTable;
+import dev.batchnorm.format.npy.NpyArray;
+import dev.batchnorm.format.npz.NpzFile;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Statistics read from an NPZ (as {@code --save} writes, or with PyTorch's names) or from a CSV,
+ * one row a channel.
+ */
+final class StatisticsFile {
+  private static final List<String> RUNNING_VARIANCE = List.of("running_variance", "running_var");
+  private static final List<String> BATCHES = List.of("batches", "num_batches_tracked");
+
+  private final String name;
+  private final Map<String, double[]> arrays;
+
+  private StatisticsFile(String name, Map<String, double[]> arrays) {
+    this.name = name;
+    this.arrays = arrays;
+  }
+
+  static StatisticsFile of(NpzFile npz) {
+    Map<String, double[]> arrays = new LinkedHashMap<>();
+    for (String member : npz.members()) {
+      if (isKnown(member)) {
+        NpyArray array = npz.array(member);
+        arrays.put(member, array.values());
+      }
+    }
+    return new StatisticsFile(npz.name(), arrays);
+  }
+
+  static StatisticsFile of(CsvTable table) {
+    Map<String, double[]> arrays = new LinkedHashMap<>();
+    for (int i = 0; i < table.names().size(); i++) {
+      if (isKnown(table.names().get(i))) {
+        arrays.put(table.names().get(i), table.column(i));
+      }
+    }
+    return new StatisticsFile(table.name(), arrays);
+  }
+
+  private static boolean isKnown(String array) {
+    return List.of("mean", "variance", "running_mean", "eps").contains(array)
+        || RUNNING_VARIANCE.contains(array)
+        || BATCHES.contains(array);
+  }
+
+  String name() {
+    return name;
+  }
+
+  boolean hasRunning() {
+    return arrays.containsKey("running_mean");
+  }
+
+  /** ε as it was when the file was written, or null. */
+  @Nullable Double eps() {
+    double[] eps = arrays.get("eps");
+    if (eps == null) {
+      return null;
+    }
+    if (eps.length != 1 || !(eps[0] >= 0 && eps[0] < Double.POSITIVE_INFINITY)) {
+      throw new InputException(name + ":eps: expected one finite number ≥ 0, found " + text(eps));
+    }
+    return eps[0];
+  }
+
+  private static String text(double[] values) {
+    return values.length == 1 ? Double.toString(values[0]) : values.length + " values";
+  }
+
+  /**
+   * The running mean and variance for the channels of x; no batches if the file does not count
+   * them.
+   */
+  RunningStatistics running(Source x, boolean needsBatches) {
+    double[] mean = required(x, List.of("running_mean"));
+    double[] variance = required(x, RUNNING_VARIANCE);
+    double[] batches = find(BATCHES);
+    if (batches == null) {
+      if (needsBatches) {
+        throw new InputException(
+            name + ": expected batches (how many batches were averaged), found " + found(),
+            "--momentum cumulative weighs each new batch by 1/(batches + 1)");
+      }
+      return new RunningStatistics(mean, variance, 0);
+    }
+    if (batches.length != 1
+        || !(batches[0] >= 0 && batches[0] <= 0x1p53)
+        || batches[0] != Math.rint(batches[0])) {
+      throw new InputException(name + ":batches: expected one integer ≥ 0, found " + text(batches));
+    }
+    return new RunningStatistics(mean, variance, (long) batches[0]);
+  }
+
+  /** The mean and variance of one batch for the channels of x. */
+  RunningStatistics batch(Source x) {
+    return new RunningStatistics(required(x, List.of("mean")), required(x, List.of("variance")), 0);
+  }
+
+  private double[] required(Source x, List<String> names) {
+    double[] values = find(names);
+    if (values == null) {
+      throw new InputException(
+          name + ": expected " + String.join(" or ", names) + ", found " + found(),
+          "forward --save FILE.npz writes mean and variance, with --running also running_mean and running_variance");
+    }
+    InputFiles.checkCount(name + ":" + names.get(0), values.length, x);
+    return values;
+  }
+
+  private double @Nullable [] find(List<String> names) {
+    for (String candidate : names) {
+      if (arrays.containsKey(candidate)) {
+        return arrays.get(candidate);
+      }
+    }
+    return null;
+  }
+
+  private String found() {
+    return arrays.isEmpty() ? "no statistics" : String.join(", ", arrays.keySet());
+  }
+}

@@ -1,0 +1,244 @@
+package dev.batchnorm.cli;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonGenerator;
+import dev.batchnorm.Affine;
+import dev.batchnorm.BatchNorm;
+import dev.batchnorm.Convention;
+import dev.batchnorm.DType;
+import dev.batchnorm.InputException;
+import dev.batchnorm.OutputException;
+import dev.batchnorm.Source;
+import dev.batchnorm.Statistics;
+import dev.batchnorm.engine.Engine;
+import dev.batchnorm.engine.Engines;
+import dev.batchnorm.format.Decimals;
+import dev.batchnorm.verify.ArrayComparison;
+import dev.batchnorm.verify.EngineComparison;
+import dev.batchnorm.verify.SeededSource;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code verify}: one engine against the reference, to the bit. */
+@Command(
+    name = "verify",
+    sortOptions = false,
+    description = {
+      "Run the native and the Java engine on a batch, forward and backward, with its own and with frozen statistics, and "
+          + "compare every number to the bit. Exit code 1 if one differs."
+    },
+    footerHeading = "%nExamples:%n",
+    footer = {
+      "  batchnorm verify x.csv",
+      "  batchnorm verify x.npy --dy dy.npy --gamma gamma.npy --eps 1e-3",
+      "  batchnorm verify images.npy --layout NHWC --threads 1 --json",
+      "",
+      "--json prints {\"status\": \"PASSED\"|\"FAILED\", \"engine\", \"reference\", \"input\", \"shape\", \"dtype\", "
+          + "\"arrays\": [{\"statistics\": \"batch\"|\"frozen\", \"name\", \"dtype\", \"count\", \"differing\", "
+          + "\"max_ulp\", and where one differs \"first\": {\"index\", \"place\", \"expected\", \"found\"}}], \"command\"}."
+    })
+final class VerifyCommand implements Callable<Integer> {
+  private final Session session;
+
+  @Parameters(
+      paramLabel = "INPUT",
+      description =
+          "The batch: a CSV, TSV, NPY or NPZ file, file.npz:member, or - for standard input.")
+  private String input = "";
+
+  @Option(
+      names = "--dy",
+      paramLabel = "DY",
+      description = "The output gradient, of INPUT's shape. Default: made from --seed.")
+  private @Nullable String dy;
+
+  @Option(
+      names = "--seed",
+      paramLabel = "S",
+      defaultValue = "1",
+      description = "The seed of the output gradient where --dy gives none. Default: 1.")
+  private long seed = 1;
+
+  @Mixin private AffineOptions affine = new AffineOptions();
+
+  @Option(names = "--json", description = "Print the result as JSON.")
+  private boolean json;
+
+  @Mixin private BatchOptions batch = new BatchOptions();
+  @Mixin private EngineOptions engineOptions = new EngineOptions();
+  @Mixin private GlobalOptions global = new GlobalOptions();
+
+  /** The comparisons of one kind of statistics. */
+  private record Part(String statistics, List<ArrayComparison> arrays) {}
+
+  VerifyCommand(Session session) {
+    this.session = session;
+  }
+
+  @Override
+  public Integer call() {
+    session.use(global);
+    batch.check();
+    Double typed = affine.eps();
+    double eps = typed != null ? typed : Convention.PYTORCH.eps();
+    Engine engine = engineOptions.engineOr(session, "native");
+    Engine reference = Engines.named("java", 1);
+    try (InputFiles inputs = new InputFiles(session)) {
+      Source x = inputs.batch("INPUT", input, batch, "x").source();
+      DType asked = batch.dtype();
+      DType type = asked != null ? asked : x.type();
+      Source gradient =
+          dy == null
+              ? new SeededSource(x.shape(), x.type(), seed)
+              : inputs.batch("--dy", dy, batch, "dy").source();
+      if (!gradient.shape().equals(x.shape())) {
+        throw new InputException(
+            gradient.name()
+                + ": expected shape "
+                + x.shape()
+                + " ("
+                + x.name()
+                + "), found "
+                + gradient.shape());
+      }
+      Affine parameters = affine.affine(inputs, x);
+      EngineComparison comparison = new EngineComparison(reference, engine, parameters, eps);
+      Statistics own = BatchNorm.builder().engine(reference).eps(eps).build().statistics(x);
+      List<Part> parts =
+          List.of(
+              new Part("batch", comparison.training(x, gradient, type)),
+              new Part("frozen", comparison.given(x, own.mean(), own.variance(), gradient, type)));
+      return report(x, engine, reference, parts);
+    }
+  }
+
+  private int report(Source x, Engine engine, Engine reference, List<Part> parts) {
+    boolean passed =
+        parts.stream().flatMap(p -> p.arrays().stream()).allMatch(c -> c.differing() == 0);
+    if (json) {
+      printJson(x, engine, reference, parts, passed);
+    } else {
+      printTable(x, engine, reference, parts, passed);
+    }
+    return passed ? ExitCode.OK : ExitCode.DIFFERENT;
+  }
+
+  private static String describe(Engine engine) {
+    return engine.name() + " (" + engine.description() + ")";
+  }
+
+  private void printTable(
+      Source x, Engine engine, Engine reference, List<Part> parts, boolean passed) {
+    PrintStream out = session.text();
+    out.println(
+        describe(engine)
+            + " against "
+            + describe(reference)
+            + ": "
+            + x.name()
+            + ", "
+            + x.shape()
+            + " "
+            + x.type().label());
+    long compared = 0;
+    long differing = 0;
+    for (Part part : parts) {
+      out.println(part.statistics() + " statistics");
+      for (ArrayComparison c : part.arrays()) {
+        compared += c.compared();
+        differing += c.differing();
+        out.printf("  %-18s %12d compared  %s%n", c.name(), c.compared(), verdict(c));
+      }
+    }
+    out.println(
+        passed
+            ? "PASSED: " + compared + " numbers, none differs by a bit"
+            : "FAILED: " + differing + " of " + compared + " numbers differ");
+    if (!passed) {
+      out.println("repeat: " + session.commandLine());
+    }
+    out.flush();
+  }
+
+  private static String verdict(ArrayComparison c) {
+    if (c.differing() == 0) {
+      return "identical";
+    }
+    return "%d differ, first at %s: reference %s, found %s, up to %s ulp apart"
+        .formatted(
+            c.differing(),
+            c.firstPlace(),
+            text(c, c.firstExpected()),
+            text(c, c.firstFound()),
+            Decimals.text(c.maxUlps()));
+  }
+
+  private static String text(ArrayComparison c, double value) {
+    return c.type() == DType.F32 ? Decimals.text((float) value) : Decimals.text(value);
+  }
+
+  private void printJson(
+      Source x, Engine engine, Engine reference, List<Part> parts, boolean passed) {
+    PrintStream out = session.text();
+    try (JsonGenerator json = new JsonFactory().createGenerator(out)) {
+      json.useDefaultPrettyPrinter();
+      json.writeStartObject();
+      json.writeStringField("status", passed ? "PASSED" : "FAILED");
+      json.writeStringField("engine", describe(engine));
+      json.writeStringField("reference", describe(reference));
+      json.writeStringField("input", x.name());
+      json.writeFieldName("shape");
+      json.writeArray(x.shape().sizes(), 0, x.shape().sizes().length);
+      json.writeStringField("dtype", x.type().label());
+      json.writeArrayFieldStart("arrays");
+      for (Part part : parts) {
+        for (ArrayComparison c : part.arrays()) {
+          write(json, part.statistics(), c);
+        }
+      }
+      json.writeEndArray();
+      json.writeStringField("command", session.commandLine());
+      json.writeEndObject();
+      json.writeRaw('\n');
+    } catch (IOException e) {
+      throw new OutputException("standard output: " + e.getMessage(), null, e);
+    }
+  }
+
+  private static void write(JsonGenerator json, String statistics, ArrayComparison c)
+      throws IOException {
+    json.writeStartObject();
+    json.writeStringField("statistics", statistics);
+    json.writeStringField("name", c.name());
+    json.writeStringField("dtype", c.type().label());
+    json.writeNumberField("count", c.compared());
+    json.writeNumberField("differing", c.differing());
+    number(json, "max_ulp", c.maxUlps());
+    if (c.differing() > 0) {
+      json.writeObjectFieldStart("first");
+      json.writeNumberField("index", c.firstIndex());
+      json.writeStringField("place", c.firstPlace());
+      number(json, "expected", c.firstExpected());
+      number(json, "found", c.firstFound());
+      json.writeEndObject();
+    }
+    json.writeEndObject();
+  }
+
+  /** JSON has no numbers that are not finite: they are written as strings. */
+  private static void number(JsonGenerator json, String name, double value) throws IOException {
+    if (Double.isFinite(value)) {
+      json.writeFieldName(name);
+      json.writeNumber(Decimals.text(value));
+    } else {
+      json.writeStringField(name, Decimals.text(value));
+    }
+  }
+}
