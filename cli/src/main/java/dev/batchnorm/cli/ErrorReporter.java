@@ -7,6 +7,7 @@ import dev.batchnorm.OutputException;
 import dev.batchnorm.format.ClosedPipeException;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.UnmatchedArgumentException;
 
 /** Turns whatever went wrong into one line, a hint where there is one, and an exit code. */
 final class ErrorReporter {
@@ -25,6 +26,14 @@ final class ErrorReporter {
     }
     if (failure instanceof UsageException usage) {
       return say(usage.getMessage(), usage.hint(), ExitCode.USAGE);
+    }
+    if (failure instanceof UnmatchedArgumentException unmatched
+        && unmatched.getCommandLine().getParent() == null
+        && !unmatched.isUnknownOption()) {
+      String known = String.join(", ", unmatched.getCommandLine().getSubcommands().keySet());
+      String found = unmatched.getUnmatched().get(0);
+      return say(
+          "expected a command (" + known + "), found \"" + found + "\"", null, ExitCode.USAGE);
     }
     if (failure instanceof ParameterException parameter) {
       String command = parameter.getCommandLine().getCommandSpec().qualifiedName();

@@ -5,6 +5,7 @@ import dev.batchnorm.Convention;
 import dev.batchnorm.RunningStatistics;
 import dev.batchnorm.Source;
 import dev.batchnorm.Statistics;
+import dev.batchnorm.format.Decimals;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -67,7 +68,11 @@ final class GivenOptions {
     boolean useRunning = kind() == Kind.RUNNING || (kind() == null && file.hasRunning());
     RunningStatistics chosen = useRunning ? file.running(x, false) : file.batch(x);
     session.talk(
-        file.name() + ": " + (useRunning ? "running" : "batch") + " statistics, eps " + norm.eps());
+        file.name()
+            + ": "
+            + (useRunning ? "running" : "batch")
+            + " statistics, eps "
+            + Decimals.text(norm.eps()));
     return InputFiles.naming(file.name(), () -> norm.given(chosen.mean(), chosen.variance()));
   }
 }

@@ -8,6 +8,7 @@ import dev.batchnorm.InputException;
 import dev.batchnorm.Statistics;
 import dev.batchnorm.Values;
 import dev.batchnorm.View;
+import dev.batchnorm.format.Decimals;
 
 /**
  * The passes over a chunk, and the parameters per channel between them. Every engine gives the same
@@ -109,9 +110,9 @@ public abstract class Engine {
       if (variance[c] < -eps) {
         throw new InputException(
             "variance: expected variance + eps ≥ 0, found "
-                + variance[c]
+                + Decimals.text(variance[c])
                 + " + "
-                + eps
+                + Decimals.text(eps)
                 + " at channel "
                 + c);
       }
@@ -289,7 +290,8 @@ public abstract class Engine {
 
   private static void checkEps(double eps) {
     if (!(eps >= 0 && eps < Double.POSITIVE_INFINITY)) {
-      throw new IllegalArgumentException("eps: expected a finite number ≥ 0, found " + eps);
+      throw new IllegalArgumentException(
+          "eps: expected a finite number ≥ 0, found " + Decimals.text(eps));
     }
   }
 }

@@ -632,7 +632,7 @@ public abstract class EngineContract {
         () -> engine().addStatistics(Values.of(new double[6]), view, sums, 0));
     refused("eps: expected a finite number ≥ 0, found -1.0", () -> engine().parameters(sums, -1));
     refused(
-        "eps: expected a finite number ≥ 0, found NaN",
+        "eps: expected a finite number ≥ 0, found nan",
         () -> engine().parameters(sums, Double.NaN));
     refused(
         "unbiased variance: expected at least 2 values per channel, found 0",
@@ -671,7 +671,7 @@ public abstract class EngineContract {
             InputException.class,
             () -> engine().givenParameters(new double[2], new double[] {1, -1e-3}, EPS));
     assertEquals(
-        "variance: expected variance + eps ≥ 0, found -0.001 + 1.0E-5 at channel 1",
+        "variance: expected variance + eps ≥ 0, found -0.001 + 1e-05 at channel 1",
         refusal.getMessage());
   }
 

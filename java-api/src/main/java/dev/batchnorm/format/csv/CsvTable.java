@@ -187,13 +187,13 @@ public final class CsvTable implements AutoCloseable {
     return complete;
   }
 
-  private static @Nullable String hint(CsvRecords.Cell cell) {
+  private static String hint(CsvRecords.Cell cell) {
     if (cell.isEmpty()) {
       return "--missing nan reads empty cells as NaN, --missing skip drops their rows";
     }
     return MISSING_MARKS.contains(cell.text().toLowerCase(Locale.ROOT))
         ? "--missing nan reads empty cells as NaN"
-        : null;
+        : "--columns and --exclude choose the columns";
   }
 
   /** What messages call this table. */

@@ -224,7 +224,7 @@ class CsvTableTest {
   void marksOfMissingCellsGetAHint() {
     assertEquals("x.csv:2:1: expected a number, found \"n/a\"", refusal(() -> read("a\nn/a\n")));
     assertEquals("--missing nan reads empty cells as NaN", hint(() -> read("a\nn/a\n")));
-    assertEquals("null", hint(() -> read("a\nabc\n")));
+    assertEquals("--columns and --exclude choose the columns", hint(() -> read("a\nabc\n")));
   }
 
   @Test

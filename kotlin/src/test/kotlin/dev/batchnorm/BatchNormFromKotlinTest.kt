@@ -1,0 +1,255 @@
+package dev.batchnorm
+
+import dev.batchnorm.engine.Engines
+import dev.batchnorm.format.AtomicOutput
+import dev.batchnorm.format.Axes
+import dev.batchnorm.format.FileFormat
+import dev.batchnorm.format.InputBytes
+import dev.batchnorm.format.csv.CsvOptions
+import dev.batchnorm.format.csv.CsvTable
+import dev.batchnorm.format.npy.NpySink
+import dev.batchnorm.format.npy.NpySource
+import dev.batchnorm.format.npz.NpzFile
+import dev.batchnorm.format.npz.NpzWriter
+import dev.batchnorm.verify.EngineComparison
+import java.nio.ByteBuffer
+import java.nio.DoubleBuffer
+import java.nio.FloatBuffer
+import java.nio.file.Files
+import java.nio.file.Path
+import org.junit.jupiter.api.Assertions.assertArrayEquals
+import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertFalse
+import org.junit.jupiter.api.Assertions.assertNull
+import org.junit.jupiter.api.Assertions.assertSame
+import org.junit.jupiter.api.Assertions.assertThrows
+import org.junit.jupiter.api.Assertions.assertTrue
+import org.junit.jupiter.api.Test
+import org.junit.jupiter.api.io.TempDir
+
+/** The public API as Kotlin sees it. That it compiles without a warning or a `!!` is half of the test. */
+class BatchNormFromKotlinTest {
+    private val x = Batch.of(Shape.of(Layout.NC, 3, 2), 1f, 2f, 3f, 5f, 8f, 13f)
+    private val dy = Batch.of(Shape.of(Layout.NC, 3, 2), 1f, 0f, 0f, -1f, 2f, 1f)
+
+    @Test
+    fun `twelve lines from data to gradients`() {
+        val shape = Shape.of(Layout.NC, 3, 2)
+        val x = Batch.of(shape, 1f, 2f, 3f, 5f, 8f, 13f)
+        val dy = Batch.of(shape, 1f, 0f, 0f, -1f, 2f, 1f)
+        val norm = BatchNorm.builder().apply {
+            gamma(1.5, 0.5)
+            beta(0.0, 1.0)
+        }.build()
+
+        val forward = norm.forward(x)
+        val gradients = norm.backward(dy, x, forward.statistics)
+
+        assertArrayEquals(doubleArrayOf(4.0, 20.0 / 3), forward.statistics.mean)
+        assertArrayEquals(floatArrayOf(3f, 0f), gradients.dbeta.toFloats())
+        assertEquals(2, gradients.dgamma.count())
+        assertEquals(x.shape, forward.y.shape)
+        assertEquals(x.shape, gradients.dx.shape)
+    }
+
+    @Test
+    fun `settings read back`() {
+        val affine = Affine.IDENTITY.withGamma(2.0).withBeta(1.0, 2.0)
+        val engine = Engines.named("java", 1)
+        val norm = BatchNorm.builder().apply {
+            affine(affine)
+            convention(Convention.KERAS)
+            momentum(Convention.KERAS.momentum().withNumber(0.5))
+            engine(engine)
+            outputType(DType.F64)
+        }.build()
+
+        assertSame(engine, norm.engine())
+        assertSame(affine, norm.affine())
+        assertEquals(1e-3, norm.eps())
+        assertEquals(0.0, BatchNorm.builder().eps(0.0).build().eps())
+        assertEquals(DType.F64, norm.forward(x).y.type())
+        assertArrayEquals(doubleArrayOf(2.0, 2.0), affine.gamma(2))
+        assertArrayEquals(doubleArrayOf(1.0, 2.0), affine.beta(2))
+    }
+
+    @Test
+    fun `chunks merge to the statistics of the whole`() {
+        val norm = BatchNorm.builder().build()
+        val top = Batch.of(Shape.of(Layout.NC, 1, 2), 1f, 2f)
+        val rest = Batch.of(Shape.of(Layout.NC, 2, 2), 3f, 5f, 8f, 13f)
+
+        val sums = ExactSums.statistics(2, DType.F32)
+        for (chunk in listOf(rest, top)) {
+            sums.merge(norm.sums(chunk))
+        }
+        val statistics = norm.statistics(sums)
+        val y = listOf(top, rest).flatMap { norm.normalise(it, statistics).values.toFloats().asList() }
+
+        assertEquals(norm.sums(x), sums)
+        assertEquals(norm.forward(x).y.values.toFloats().asList(), y)
+        assertArrayEquals(longArrayOf(3, 3), statistics.count)
+        assertEquals(statistics.sums, sums)
+        assertTrue(sums.isFinite(0) && sums.linearIsFinite(0) && !sums.isConstant(0))
+        assertEquals(12.toBigInteger().shiftLeft(-sums.linear().lowest()), sums.linearSum(0))
+        assertEquals(74.toBigInteger().shiftLeft(-sums.product().lowest()), sums.productSum(0))
+    }
+
+    @Test
+    fun `sources and sinks`() {
+        val norm = BatchNorm.builder().gamma(2.0).build()
+        val y = Collected()
+        val dx = Collected()
+
+        val statistics = x.use { norm.forward(it, y) }
+        val parameters = norm.backward(dy, x, statistics, dx)
+
+        val batch = norm.forward(x)
+        assertEquals(batch.y.values.toDoubles().asList(), y.values)
+        assertArrayEquals(batch.statistics.inverseStd, norm.statistics(x).inverseStd)
+        val gradients = norm.backward(dy, x)
+        assertEquals(gradients.dx.values.toDoubles().asList(), dx.values)
+        assertArrayEquals(gradients.dgamma.toDoubles(), parameters.dgamma)
+        assertArrayEquals(gradients.dbeta.toDoubles(), parameters.dbeta)
+        assertEquals(DType.F32, parameters.type)
+    }
+
+    @Test
+    fun `given statistics`() {
+        val norm = BatchNorm.builder().eps(0.0).build()
+        val given = norm.given(doubleArrayOf(1.0, 1.0), doubleArrayOf(4.0, 1.0))
+
+        val y = norm.infer(x, given)
+        val frozen = norm.backward(dy, x, given)
+
+        assertTrue(given.given())
+        assertNull(given.sums)
+        assertEquals(listOf(0f, 1f, 1f, 4f, 3.5f, 12f), y.values.toFloats().asList())
+        assertEquals(listOf(0.5f, 0f, 0f, -1f, 1f, 1f), frozen.dx.values.toFloats().asList())
+        assertEquals(emptyList<String>(), given.warnings(norm.affine()))
+        assertArrayEquals(doubleArrayOf(0.5, 1.0), given.scale(norm.affine()))
+    }
+
+    @Test
+    fun `running statistics of every convention`() {
+        for (convention in Convention.entries) {
+            val norm = BatchNorm.builder().convention(convention).build()
+            val running = norm.update(RunningStatistics.initial(2), norm.forward(x).statistics)
+
+            val take = convention.momentum().take(1)
+            val keep = convention.momentum().keep(1)
+            val m = if (convention.biasedRunningVariance()) 3.0 else 2.0
+            assertEquals(take * 4.0, running.mean[0], convention.label())
+            assertEquals(keep + take * (26.0 / m), running.variance[0], 1e-12, convention.label())
+            assertEquals(1, running.batches)
+        }
+        val average = BatchNorm.builder().momentum(Momentum.cumulative()).build()
+        assertEquals(4.0, average.update(RunningStatistics.initial(2), average.statistics(x)).mean[0])
+        assertEquals(0.25, Momentum.ofNew(0.25).take(7))
+        assertEquals(0.25, Momentum.ofOld(0.25).keep(7))
+    }
+
+    @Test
+    fun `shapes and values`() {
+        val image = Shape.of(Layout.NCHW, 8, 64, 7, 7)
+        assertEquals("8×64×7×7", image.toString())
+        assertEquals(image, Shape.withChannelAxis(-3, 8, 64, 7, 7))
+        assertEquals(View(8, 64, 49), image.view())
+        assertEquals(392, image.view().valuesPerChannel())
+        assertEquals(25_088, image.count())
+        assertEquals(8, image.view().blocks(64L * 49).size)
+
+        val values = Values.allocateDirect(DType.F64, 2)
+        values.set(1, 0.5)
+        assertEquals(0.5, values.slice(1, 1).get(0))
+        assertEquals(2, Values.of(FloatBuffer.allocate(2)).count())
+        assertEquals(2, Values.of(DoubleBuffer.allocate(2)).count())
+        assertEquals(2, Values.of(DType.F32, ByteBuffer.allocate(8)).count())
+        assertEquals(6, Batch.zeros(x.shape, DType.F32).values.count())
+        assertThrows(IllegalStateException::class.java) { values.toFloats() }
+    }
+
+    @Test
+    fun `exceptions say what to do`() {
+        val norm = BatchNorm.builder().build()
+        val problem: BatchNormException = assertThrows(InputException::class.java) {
+            norm.given(doubleArrayOf(0.0), doubleArrayOf(-1.0))
+        }
+        val hint: String? = problem.hint()
+        assertTrue(problem.message.orEmpty().isNotEmpty())
+        assertTrue(hint == null || hint.isNotEmpty())
+        assertThrows(EngineUnavailableException::class.java) { Engines.named("abacus", 1) }
+        assertThrows(IllegalArgumentException::class.java) { BatchNorm.builder().gamma(1.0, 2.0, 3.0).build().forward(x) }
+        assertThrows(OutputException::class.java) { AtomicOutput.to(Path.of("/no/such/folder/y.npy")).close() }
+    }
+
+    @Test
+    fun `engines agree`() {
+        val reference = Engines.named("java", 1)
+        for (provider in Engines.providers()) {
+            val engine = try {
+                provider.create(2)
+            } catch (unavailable: EngineUnavailableException) {
+                assertTrue(unavailable.message.orEmpty().isNotEmpty())
+                continue
+            }
+            val comparison = EngineComparison(reference, engine, Affine.IDENTITY, 1e-5)
+            for (array in comparison.training(x, dy, DType.F32)) {
+                assertEquals(0, array.differing(), "${provider.name()}: ${array.name()}")
+            }
+        }
+    }
+
+    @Test
+    fun `a table becomes an array file`(@TempDir folder: Path) {
+        val table = folder.resolve("x.csv")
+        Files.writeString(table, "a,b,label\n1,2,one\n3,5,two\n8,13,three\n")
+        val target = folder.resolve("y.npy")
+        val norm = BatchNorm.builder().build()
+
+        val options = CsvOptions.of(FileFormat.CSV).withExclude("label")
+        CsvTable.read(InputBytes.open(table), options, DType.F32).use { rows ->
+            rows.source().use { x ->
+                NpySink.create(AtomicOutput.to(target), DType.F32, *x.shape().sizes()).use { y ->
+                    norm.forward(x, y)
+                    y.finish()
+                }
+            }
+        }
+
+        NpySource.open(InputBytes.open(target), Axes.channelAxis(1)).use { y ->
+            assertEquals(x.shape, y.shape())
+            assertArrayEquals(norm.forward(x).y.values.toFloats(), y.chunk(0, 6).toFloats())
+        }
+    }
+
+    @Test
+    fun `several arrays in one file`(@TempDir folder: Path) {
+        val path = folder.resolve("save.npz")
+        val statistics = BatchNorm.builder().build().statistics(x)
+
+        NpzWriter(AtomicOutput.to(path)).use { file ->
+            file.doubles("mean", statistics.mean, 2)
+            file.int64("count", statistics.count[0])
+            file.finish()
+        }
+
+        NpzFile.open(InputBytes.open(path)).use { file ->
+            assertEquals(listOf("mean", "count"), file.members())
+            assertArrayEquals(statistics.mean, file.array("mean").values())
+            assertArrayEquals(doubleArrayOf(3.0), file.array("count").values())
+        }
+        assertFalse(Files.list(folder).use { files -> files.anyMatch { it != path } })
+    }
+
+    private class Collected : Sink {
+        val values = mutableListOf<Double>()
+        private var room = Values.of(*doubleArrayOf())
+
+        override fun room(count: Int): Values = Values.allocate(DType.F32, count).also { room = it }
+
+        override fun commit() {
+            values += room.toDoubles().asList()
+        }
+    }
+}

@@ -1,0 +1,514 @@
+// The kernels of every instruction set: sums against one exact addition per value, element passes against a scalar loop.
+// The data at the limits of exact_tile.inl are built to be summed wrongly one exponent further.
+#include <cmath>
+
+#include "data.h"
+#include "instruction_sets.h"
+#include "sums.h"
+
+namespace {
+
+Block dense(int64_t outer, int64_t channels, int64_t inner) {
+  return Block{outer, channels, inner, channels * inner, inner};
+}
+
+int64_t extent(const Block& b) {
+  if (b.outer == 0 || b.channels == 0 || b.inner == 0) return 0;
+  return (b.outer - 1) * b.outer_stride + (b.channels - 1) * b.channel_stride + b.inner;
+}
+
+std::string shown(const Block& b) {
+  std::ostringstream out;
+  out << b.outer << "x" << b.channels << "x" << b.inner << " (strides " << b.outer_stride << ", " << b.channel_stride << ")";
+  return out.str();
+}
+
+// Shapes around the edges of tiles (256 rows, 256 columns), lanes (16) and few inner values (below 16).
+std::vector<Block> shapes() {
+  std::vector<Block> result;
+  for (int64_t inner = 0; inner <= 20; inner++) {
+    result.push_back(dense(37, 5, inner));
+    result.push_back(dense(300, 3, inner));
+    result.push_back(dense(1, 40, inner));
+  }
+  for (int64_t outer : {0, 1, 3, 4, 5, 255, 256, 257, 513}) {
+    for (int64_t channels : {1, 15, 16, 17, 255, 256, 257}) result.push_back(dense(outer, channels, 1));
+  }
+  for (int64_t inner : {31, 32, 33, 255, 256, 257, 4079, 4080, 4081, 4095, 4096, 4097, 4111, 4112, 4113, 8193}) {
+    result.push_back(dense(1, 3, inner));
+    result.push_back(dense(5, 2, inner));
+  }
+  // Runs that share a tile: 256, 128, 85 or 16 of them.
+  for (int64_t outer : {127, 128, 129, 255, 256, 257, 513}) {
+    result.push_back(dense(outer, 1, 16));
+    result.push_back(dense(outer, 2, 17));
+  }
+  for (int64_t outer : {84, 85, 86, 15, 16, 17}) {
+    result.push_back(dense(outer, 2, 48));
+    result.push_back(dense(outer, 1, 256));
+  }
+  // 16 | 17 channels of 15 inner values: 240 | 255 columns; 18: 270.
+  for (int64_t channels : {16, 17, 18}) result.push_back(dense(258, channels, 15));
+  // Pieces of larger chunks: some channels of each row, and some inner values of each channel.
+  result.push_back(Block{300, 5, 1, 12, 1});
+  result.push_back(Block{30, 5, 7, 70, 7});
+  result.push_back(Block{30, 5, 40, 1000, 40});
+  for (int64_t inner : {1, 2, 15, 16, 17, 100}) result.push_back(Block{9, 4, inner, 4 * 120, 120});
+  result.push_back(Block{0, 4, 1, 80, 20});
+  return result;
+}
+
+// ---- Sums
+
+template <bool SAME, class A, class B>
+void check_sums(const Block& block, const A* a, const B* b, const std::string& what) {
+  at_case(what);
+  Sums expected(block.channels, TYPE<A>, TYPE<B>);
+  expected.prefill(7);
+  add_naively(block, a, b, SAME, expected);
+  for (const InstructionSet& set : instruction_sets()) {
+    at_case(SAME ? "statistics of " : "gradient sums of ", sizeof(A) == 4 ? "f32" : "f64", SAME ? "" : sizeof(B) == 4 ? ", f32" : ", f64",
+            ", ", set.name, ", ", shown(block), ", ", what);
+    Sums found(block.channels, TYPE<A>, TYPE<B>);
+    found.prefill(7);
+    if (SAME) {
+      set.kernels->add_statistics[TYPE<A>](block, a, found.view());
+    } else {
+      set.kernels->add_gradient_sums[TYPE<A>][TYPE<B>](block, a, b, found.view());
+    }
+    CHECK_SUMS(expected, found);
+  }
+}
+
+template <class A, class B> void check_sums_of_kinds(Random& random, const Block& block, int kind_a, int kind_b) {
+  // One value further on, where no vector is aligned.
+  int64_t off = random.below(2), n = extent(block);
+  std::vector<A> a = values_of<A>(random, kind_a, n + off);
+  std::vector<B> b = values_of<B>(random, kind_b, n + off);
+  std::string what = std::string(name_of(kind_a)) + " and " + name_of(kind_b) + ", offset " + std::to_string(off);
+  check_sums<false>(block, a.data() + off, b.data() + off, what);
+  if (sizeof(A) == sizeof(B)) check_sums<true>(block, a.data() + off, a.data() + off, what);
+}
+
+template <class A, class B> void sums_of_all_shapes(Random& random) {
+  for (const Block& block : shapes()) {
+    for (int round = scaled(3); round > 0; round--) {
+      int kind_a = (int)random.below(KINDS), kind_b = random.one_in(3) ? kind_a : (int)random.below(KINDS);
+      check_sums_of_kinds<A, B>(random, block, kind_a, kind_b);
+    }
+  }
+}
+
+// ---- The limits of exactness
+
+// What a tile computes for a column, without asking whether it is exact.
+template <class A, class B> struct Column {
+  double sum = 0, sum_low = 0, high = 0, low = 0, error_high = 0, error_low = 0;
+
+  // Returns what is rounded off; not a number where that overflows.
+  static double two_sum(double& s, double y) {
+    double x = s;
+    s = x + y;
+    double part = s - x;
+    return (x - (s - part)) + (y - part);
+  }
+
+  void add(double a, double b) {
+    if (sizeof(A) == 4) {
+      sum += a;
+    } else {
+      sum_low += two_sum(sum, a);
+    }
+    double p = a * b;
+    low += two_sum(high, p);
+    if (sizeof(A) == 8 || sizeof(B) == 8) error_low += two_sum(error_high, std::fma(a, b, -p));
+  }
+
+  bool is_exact(const std::vector<A>& a, const std::vector<B>& b, bool linear) const {
+    Sums expected(1, TYPE<A>, TYPE<B>), found(1, TYPE<A>, TYPE<B>);
+    for (size_t i = 0; i < a.size(); i++) expected.add(0, a[i], b[i], false);
+    for (double part : {sum, sum_low}) {
+      if (!(std::fabs(part) < HUGE_VAL)) return !linear;
+      fixed_add(found.linear_of(0), found.linear, part);
+    }
+    for (double part : {high, low, error_high, error_low}) {
+      if (!(std::fabs(part) < HUGE_VAL)) return linear;
+      fixed_add(found.product_of(0), found.product, part);
+    }
+    return linear ? memcmp(expected.linear_of(0), found.linear_of(0), 8 * found.linear.limbs) == 0
+                  : memcmp(expected.product_of(0), found.product_of(0), 8 * found.product.limbs) == 0;
+  }
+};
+
+template <class A, class B> bool tile_would_be_exact(const std::vector<A>& a, const std::vector<B>& b, bool linear) {
+  Column<A, B> column;
+  for (size_t i = 0; i < a.size(); i++) column.add(a[i], b[i]);
+  return column.is_exact(a, b, linear);
+}
+
+// All layouts that put a column of 256 values into one column of a tile.
+template <bool SAME, class A, class B>
+void check_column(const std::vector<A>& a, const std::vector<B>& b, const std::string& what) {
+  int64_t rows = (int64_t)a.size();
+  for (int64_t columns : {1, 15, 16, 17}) {
+    std::vector<A> wide_a;
+    std::vector<B> wide_b;
+    for (int64_t r = 0; r < rows; r++) {
+      for (int64_t j = 0; j < columns; j++) {
+        wide_a.push_back(j % 2 == 0 ? a[r] : -a[r]);
+        wide_b.push_back(SAME ? (B)wide_a.back() : b[r]);
+      }
+    }
+    check_sums<SAME>(dense(rows, columns, 1), wide_a.data(), wide_b.data(), what);
+    check_sums<SAME>(dense(rows, 1, columns), wide_a.data(), wide_b.data(), what);
+    check_sums<SAME>(dense(1, 1, rows * columns), wide_a.data(), wide_b.data(), what);
+  }
+}
+
+template <class T> T all_ones(int exponent, int less = 1) {
+  return (T)ldexp(2 - less * (sizeof(T) == 4 ? 0x1p-23 : 0x1p-52), exponent);
+}
+
+// 255 values at the largest exponents, each chosen so that as much as possible is rounded off upwards, and one with an
+// odd last bit at the smallest, whose bit the sum of what was rounded off must still hold.
+template <bool SAME, class A, class B>
+void worst_products(int lowest_a, int lowest_b, int spread_a, int spread_b, bool smallest_first, std::vector<A>& a,
+                    std::vector<B>& b) {
+  const double odd_a = 1 + (sizeof(A) == 4 ? 0x1p-23 : 0x1p-52), odd_b = 1 + (sizeof(B) == 4 ? 0x1p-23 : 0x1p-52);
+  const bool exact = sizeof(A) + sizeof(B) == 8;  // else one of the two is 1, so that RN(a·b) is odd
+  A small_a = (A)ldexp(exact || sizeof(A) == 8 ? odd_a : 1, lowest_a);
+  B small_b = (B)ldexp(exact || sizeof(A) == 4 ? odd_b : 1, lowest_b);
+  if (SAME && sizeof(A) == 8) {  // the root of an odd number of units, nearly
+    small_a = (A)ldexp(1 + 0x1.8p-26, lowest_a);
+    while (bits_of((double)small_a * (double)small_a) % 2 == 0) small_a = (A)nextafter((double)small_a, HUGE_VAL);
+    small_b = (B)small_a;
+  }
+  a.clear();
+  b.clear();
+  Column<A, B> column;
+  auto add = [&](A u, B v) {
+    a.push_back(u);
+    b.push_back(v);
+    column.add(u, v);
+  };
+  if (smallest_first) add(small_a, small_b);
+  const int candidates_a = SAME ? 600 : sizeof(B) == 8 ? 3 : sizeof(A) == 8 ? 600 : 16, candidates_b = SAME ? 1 : sizeof(B) == 8 ? 600 : 16;
+  for (int row = 0; row < 255; row++) {
+    A best_a = 0;
+    B best_b = 0;
+    double most = -HUGE_VAL;
+    for (int i = 1; i <= candidates_a; i++) {
+      for (int j = 1; j <= candidates_b; j++) {
+        A u = all_ones<A>(lowest_a + spread_a, i);
+        B v = SAME ? (B)u : all_ones<B>(lowest_b + spread_b, j);
+        double high = column.high, rounded_off = Column<A, B>::two_sum(high, (double)u * (double)v);
+        if (rounded_off > most) {
+          most = rounded_off;
+          best_a = u;
+          best_b = v;
+        }
+      }
+    }
+    add(best_a, best_b);
+  }
+  if (!smallest_first) add(small_a, small_b);
+}
+
+template <bool SAME, class A, class B>
+void products_at_limit(const char* what, int lowest_a, int lowest_b, int spread_a, int spread_b) {
+  for (bool smallest_first : {false, true}) {
+    for (int more : {-1, 0, 1}) {
+      std::vector<A> a;
+      std::vector<B> b;
+      worst_products<SAME>(lowest_a, lowest_b, spread_a + (SAME ? more : 0), spread_b + more, smallest_first, a, b);
+      std::ostringstream name;
+      name << what << ", spreads " << spread_a << " and " << spread_b << " plus " << more << ", exponents from " << lowest_a
+           << " and " << lowest_b << (smallest_first ? ", smallest first" : ", smallest last");
+      at_case(name.str());
+      CHECK_EQUAL(more <= 0, (tile_would_be_exact<A, B>(a, b, false)));
+      check_column<SAME>(a, b, name.str());
+    }
+  }
+}
+
+template <class A> void linear_at_limit(const char* what, int lowest, int limit, double other) {
+  for (bool smallest_first : {false, true}) {
+    for (int more : {-1, 0, 1}) {
+      A small = (A)ldexp(1 + (sizeof(A) == 4 ? 0x1p-23 : 0x1p-52), lowest);
+      std::vector<A> a;
+      Column<A, float> column;
+      if (smallest_first) a.push_back(small);
+      for (A value : a) column.add(value, 0);
+      for (int row = 0; row < 255; row++) {
+        A best = all_ones<A>(lowest + limit + more);
+        double most = -HUGE_VAL;
+        for (int i = 1; i <= 600 && sizeof(A) == 8; i++) {
+          double sum = column.sum, rounded_off = Column<A, float>::two_sum(sum, all_ones<A>(lowest + limit + more, i));
+          if (rounded_off > most) {
+            most = rounded_off;
+            best = all_ones<A>(lowest + limit + more, i);
+          }
+        }
+        a.push_back(best);
+        column.add(best, 0);
+      }
+      if (!smallest_first) a.push_back(small);
+      std::vector<float> b(256, (float)other);
+      std::ostringstream name;
+      name << what << ", spread " << limit << " plus " << more << ", exponents from " << lowest;
+      at_case(name.str());
+      CHECK_EQUAL(more <= 0, (tile_would_be_exact<A, float>(a, b, true)));
+      check_column<false>(a, b, name.str());
+      check_column<false>(a, std::vector<double>(b.begin(), b.end()), name.str());
+      check_column<true>(a, a, name.str());
+    }
+  }
+}
+
+// 256 equal values with all-ones significands. The condition asks for one exponent more than it needs: rounding is
+// monotone, so no column has a larger sum than this one, whose sum stays one ulp below 2^1024 at the limit plus 1.
+template <class A, class B> void largest_at_limit(const char* what, int exponent_a, int exponent_b, bool linear) {
+  for (int more : {-1, 0, 1, 2}) {
+    std::vector<A> a(256, all_ones<A>(exponent_a + (linear ? more : 0)));
+    std::vector<B> b(256, linear ? (B)0 : all_ones<B>(exponent_b + more));
+    std::ostringstream name;
+    name << what << ", exponents " << exponent_a << " and " << exponent_b << " plus " << more;
+    at_case(name.str());
+    CHECK_EQUAL(more <= 1, (tile_would_be_exact<A, B>(a, b, linear)));
+    check_column<false>(a, b, name.str());
+    if (sizeof(A) == sizeof(B)) check_column<true>(a, a, name.str());
+  }
+}
+
+// Products whose rounding errors are the smallest subnormals, and one exponent below.
+template <class A, class B> void smallest_at_limit(const char* what, int exponent_a, int exponent_b) {
+  const double odd_a = 1 + (sizeof(A) == 4 ? 0x1p-23 : 0x1p-52), odd_b = 1 + (sizeof(B) == 4 ? 0x1p-23 : 0x1p-52);
+  for (int more : {1, 0, -1}) {
+    std::vector<A> a(256, (A)ldexp(odd_a, exponent_a));
+    std::vector<B> b(256, (B)ldexp(odd_b, exponent_b + more));
+    a[1] = (A)-a[1];
+    std::ostringstream name;
+    name << what << ", exponents " << exponent_a << " and " << exponent_b << " plus " << more;
+    at_case(name.str());
+    if (sizeof(A) + sizeof(B) == 16) CHECK_EQUAL(more >= 0, (tile_would_be_exact<A, B>(a, b, false)));
+    check_column<false>(a, b, name.str());
+    if (sizeof(A) + sizeof(B) == 16) check_column<true>(a, a, name.str());
+  }
+}
+
+// A subnormal has fewer bits than the exponent of its field promises, and so has its product with a short value: with a
+// smallest and a largest subnormal and a binary64 factor of spread s, RN(a·b) spreads over s + 22 (f32) or s + 51 (f64).
+template <class A, class B> void subnormal_factor(const char* what, int lowest_b) {
+  const double unit = sizeof(A) == 4 ? 0x1p-149 : 0x1p-1074, most = sizeof(A) == 4 ? 0x1.fffffcp-127 : 0x1.ffffffffffffep-1023;
+  for (int spread : {0, 10, 30, 37}) {
+    for (bool smallest_first : {false, true}) {
+      std::vector<A> a(256, (A)most);
+      std::vector<B> b(256, all_ones<B>(lowest_b + spread));
+      for (int i = 0; i < 256; i++) b[i] = all_ones<B>(lowest_b + spread, 1 + i % 64);
+      a[smallest_first ? 0 : 255] = (A)unit;
+      b[smallest_first ? 0 : 255] = (B)ldexp(1 + 0x1p-52, lowest_b);
+      std::ostringstream name;
+      name << what << ", exponents from " << lowest_b << ", spread " << spread;
+      at_case(name.str());
+      check_column<false>(a, b, name.str());
+      check_column<false>(b, a, name.str());
+    }
+  }
+}
+
+// Random significands with exponents that span exactly a limit.
+template <class A, class B> void random_spreads(Random& random, int total) {
+  for (int round = 0; round < scaled(12); round++) {
+    int most_a = sizeof(A) == 4 ? 22 : 39, spread_a = random.between(0, most_a);
+    int spread_b = std::max(0, total - spread_a);
+    auto lowest = [&](size_t bytes, int spread) {
+      return bytes == 4 ? random.between(-126, 127 - spread) : random.between(-480, 480 - spread);
+    };
+    int lowest_a = lowest(sizeof(A), spread_a), lowest_b = lowest(sizeof(B), spread_b);
+    int64_t n = 16 * 256;
+    std::vector<A> a(n);
+    std::vector<B> b(n);
+    for (int64_t i = 0; i < n; i++) {
+      bool smallest = random.one_in(50), extreme = random.one_in(3);
+      a[i] = (A)random_double(random, smallest ? lowest_a : extreme ? lowest_a + spread_a : lowest_a,
+                              smallest ? lowest_a : lowest_a + spread_a, sizeof(A) == 4 ? 24 : 53);
+      b[i] = (B)random_double(random, smallest ? lowest_b : extreme ? lowest_b + spread_b : lowest_b,
+                              smallest ? lowest_b : lowest_b + spread_b, sizeof(B) == 4 ? 24 : 53);
+      if (round % 2 == 0) a[i] = std::fabs(a[i]), b[i] = std::fabs(b[i]);
+    }
+    std::string what = "random, spread " + std::to_string(total);
+    check_sums<false>(dense(1, 1, n), a.data(), b.data(), what);
+    check_sums<false>(dense(256, 16, 1), a.data(), b.data(), what);
+    if (sizeof(A) == sizeof(B)) check_sums<true>(dense(256, 16, 1), a.data(), a.data(), what);
+  }
+}
+
+void limits_of_exactness(Random& random) {
+  for (int lowest : {-126, 0, 100}) {  // 24 + s + t ≤ 53
+    linear_at_limit<float>("f32 sum", lowest, 21, 0);
+    linear_at_limit<float>("f32 sum beside ones", lowest, 21, 1);
+  }
+  for (int lowest : {-1022, -40, 900}) linear_at_limit<double>("f64 sum", lowest, 38, 0);  // s + 2t ≤ 54
+  for (int lowest : {-126, 0, 80}) {                                                       // sa + sb + 2t ≤ 59
+    products_at_limit<false, float, float>("f32 f32 products", lowest, -lowest - 40, 21, 22);
+    products_at_limit<false, float, float>("f32 f32 products", lowest, lowest, 3, 40);
+  }
+  for (int lowest : {-400, 0, 400}) {  // sa + sb + 2t ≤ 53
+    products_at_limit<false, double, double>("f64 f64 products", lowest, lowest / 2, 18, 19);
+    products_at_limit<false, double, double>("f64 f64 products", lowest, 10, 37, 0);
+    products_at_limit<false, float, double>("f32 f64 products", lowest / 8, lowest, 10, 27);
+    products_at_limit<false, double, float>("f64 f32 products", lowest, lowest / 8, 20, 17);
+  }
+  for (int lowest : {-400, 0, 400}) products_at_limit<true, double, double>("f64 squares", lowest, lowest, 18, 18);
+  for (int lowest : {-126, 0, 100}) {
+    for (int spread : {20, 21, 22, 23}) {
+      std::vector<float> a, b;
+      worst_products<true>(lowest, lowest, spread, spread, false, a, b);
+      check_column<true>(a, a, "f32 squares, spread " + std::to_string(spread));
+    }
+  }
+  largest_at_limit<double, double>("largest f64 sum", 1014, 0, true);
+  largest_at_limit<double, double>("largest f64 f64 products", 507, 506, false);
+  largest_at_limit<double, double>("largest f64 f64 products", 10, 1003, false);
+  largest_at_limit<float, double>("largest f32 f64 products", 127, 886, false);
+  largest_at_limit<double, float>("largest f64 f32 products", 900, 113, false);
+  for (int e : {505, 506, 507, 508, 511, 512, 1015, 1023}) {
+    std::vector<double> a(256, all_ones<double>(e));
+    check_column<true>(a, a, "largest f64 squares, exponent " + std::to_string(e));
+  }
+  smallest_at_limit<double, double>("smallest f64 f64 products", -485, -485);
+  smallest_at_limit<double, double>("smallest f64 f64 products", -1000, 30);
+  smallest_at_limit<double, float>("smallest f64 f32 products", -900, -70);
+  smallest_at_limit<float, double>("smallest f32 f64 products", -126, -844);
+  subnormal_factor<double, double>("f64 subnormal times f64", 53);
+  subnormal_factor<double, double>("f64 subnormal times f64", 200);
+  subnormal_factor<float, double>("f32 subnormal times f64", 0);
+  subnormal_factor<float, double>("f32 subnormal times f64", -500);
+  subnormal_factor<double, float>("f64 subnormal times f32", 60);
+  for (int total : {20, 36, 37, 38, 39, 42, 43, 44}) {
+    random_spreads<float, float>(random, total);
+    random_spreads<float, double>(random, total);
+    random_spreads<double, float>(random, total);
+    random_spreads<double, double>(random, total);
+  }
+}
+
+// ---- Passes over elements
+
+template <class T> T rounded_to(double value) { return value != value ? (T)__builtin_nan("") : (T)value; }
+
+std::vector<double> operands(Random& random, int64_t channels, int kind) {
+  std::vector<double> values = values_of<double>(random, kind, channels);
+  for (double& value : values) {
+    if (random.one_in(10)) value = random.one_in(2) ? 0.0 : -0.0;
+  }
+  return values;
+}
+
+template <class F> void for_elements(const Block& block, const F& element) {
+  for (int64_t o = 0; o < block.outer; o++) {
+    for (int64_t c = 0; c < block.channels; c++) {
+      for (int64_t i = 0; i < block.inner; i++) element(o * block.outer_stride + c * block.channel_stride + i, c);
+    }
+  }
+}
+
+template <class X, class Y> void check_normalise(Random& random, const Block& block, int kind, int operand_kind) {
+  int64_t off = random.below(2), n = extent(block) + off;
+  std::vector<X> x = values_of<X>(random, kind, n);
+  std::vector<double> mean = operands(random, block.channels, operand_kind),
+                      mean_lo = operands(random, block.channels, random.one_in(2) ? ZEROS : operand_kind),
+                      a = operands(random, block.channels, operand_kind), beta = operands(random, block.channels, operand_kind);
+  Normalisation op = {mean.data(), mean_lo.data(), a.data(), beta.data()};
+  std::vector<Y> expected(n, (Y)42);  // between the pieces nothing is touched
+  for_elements(block, [&](int64_t at, int64_t c) {
+    double d = ((double)x[at + off] - mean[c]) - mean_lo[c];
+    expected[at + off] = rounded_to<Y>(std::fma(d, a[c], beta[c]));
+  });
+  for (const InstructionSet& set : instruction_sets()) {
+    at_case("normalise ", sizeof(X) == 4 ? "f32" : "f64", " to ", sizeof(Y) == 4 ? "f32" : "f64", ", ", set.name, ", ", shown(block),
+            ", ", name_of(kind), ", operands ", name_of(operand_kind), ", offset ", off);
+    std::vector<Y> y(n, (Y)42);
+    set.kernels->normalise[TYPE<X>][TYPE<Y>](block, x.data() + off, op, y.data() + off);
+    CHECK_ALL_EQUAL(expected.data(), y.data(), y.size());
+    if constexpr (std::is_same_v<X, Y>) {
+      std::vector<Y> place = x;
+      set.kernels->normalise[TYPE<X>][TYPE<Y>](block, place.data() + off, op, place.data() + off);
+      for_elements(block, [&](int64_t at, int64_t) { CHECK_EQUAL(expected[at + off], place[at + off]); });
+    }
+  }
+}
+
+template <class DY, class X, class DX>
+void check_input_gradient(Random& random, const Block& block, int kind, int operand_kind) {
+  int64_t off = random.below(2), n = extent(block) + off;
+  std::vector<DY> dy = values_of<DY>(random, kind, n);
+  std::vector<X> x = values_of<X>(random, random.one_in(2) ? kind : PLAIN, n);
+  std::vector<double> p[6];
+  for (std::vector<double>& values : p) values = operands(random, block.channels, random.one_in(4) ? PLAIN : operand_kind);
+  InputGradient op = {p[0].data(), p[1].data(), p[2].data(), p[3].data(), p[4].data(), p[5].data()};
+  std::vector<DX> expected(n, (DX)42), frozen(n, (DX)42);
+  for_elements(block, [&](int64_t at, int64_t c) {
+    double d = ((double)x[at + off] - op.mean[c]) - op.mean_lo[c];
+    double t = ((double)dy[at + off] - op.k1[c]) - op.k1_lo[c];
+    double w = std::fma(-d, op.k2[c], t);
+    expected[at + off] = rounded_to<DX>(op.a[c] * w);
+    frozen[at + off] = rounded_to<DX>(op.a[c] * (double)dy[at + off]);
+  });
+  for (const InstructionSet& set : instruction_sets()) {
+    at_case("input gradient dy ", sizeof(DY) == 4 ? "f32" : "f64", ", x ", sizeof(X) == 4 ? "f32" : "f64", ", dx ",
+            sizeof(DX) == 4 ? "f32" : "f64", ", ", set.name, ", ", shown(block), ", ", name_of(kind), ", operands ",
+            name_of(operand_kind), ", offset ", off);
+    auto gradient = set.kernels->input_gradient[TYPE<DY>][TYPE<X>][TYPE<DX>];
+    auto frozen_gradient = set.kernels->frozen_input_gradient[TYPE<DY>][TYPE<DX>];
+    std::vector<DX> dx(n, (DX)42), frozen_dx(n, (DX)42);
+    gradient(block, dy.data() + off, x.data() + off, op, dx.data() + off);
+    CHECK_ALL_EQUAL(expected.data(), dx.data(), dx.size());
+    frozen_gradient(block, dy.data() + off, op.a, frozen_dx.data() + off);
+    CHECK_ALL_EQUAL(frozen.data(), frozen_dx.data(), frozen_dx.size());
+    if constexpr (std::is_same_v<DX, DY>) {
+      std::vector<DX> place = dy, frozen_place = dy;
+      gradient(block, place.data() + off, x.data() + off, op, place.data() + off);
+      for_elements(block, [&](int64_t at, int64_t) { CHECK_EQUAL(expected[at + off], place[at + off]); });
+      frozen_gradient(block, frozen_place.data() + off, op.a, frozen_place.data() + off);
+      for_elements(block, [&](int64_t at, int64_t) { CHECK_EQUAL(frozen[at + off], frozen_place[at + off]); });
+    }
+    if constexpr (std::is_same_v<DX, X>) {
+      std::vector<DX> place = x;
+      gradient(block, dy.data() + off, place.data() + off, op, place.data() + off);
+      for_elements(block, [&](int64_t at, int64_t) { CHECK_EQUAL(expected[at + off], place[at + off]); });
+    }
+  }
+}
+
+void elements(Random& random) {
+  for (const Block& block : shapes()) {
+    for (int round = scaled(2); round > 0; round--) {
+      int kind = (int)random.below(KINDS), operand_kind = random.one_in(2) ? PLAIN : (int)random.below(KINDS);
+      check_normalise<float, float>(random, block, kind, operand_kind);
+      check_normalise<float, double>(random, block, kind, operand_kind);
+      check_normalise<double, float>(random, block, kind, operand_kind);
+      check_normalise<double, double>(random, block, kind, operand_kind);
+      check_input_gradient<float, float, float>(random, block, kind, operand_kind);
+      check_input_gradient<float, float, double>(random, block, kind, operand_kind);
+      check_input_gradient<float, double, float>(random, block, kind, operand_kind);
+      check_input_gradient<float, double, double>(random, block, kind, operand_kind);
+      check_input_gradient<double, float, float>(random, block, kind, operand_kind);
+      check_input_gradient<double, float, double>(random, block, kind, operand_kind);
+      check_input_gradient<double, double, float>(random, block, kind, operand_kind);
+      check_input_gradient<double, double, double>(random, block, kind, operand_kind);
+    }
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Random random = start(argc, argv);
+  limits_of_exactness(random);
+  sums_of_all_shapes<float, float>(random);
+  sums_of_all_shapes<float, double>(random);
+  sums_of_all_shapes<double, float>(random);
+  sums_of_all_shapes<double, double>(random);
+  elements(random);
+}

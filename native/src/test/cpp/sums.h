@@ -1,0 +1,69 @@
+// Exact sums with their memory, and the slow truth of the two passes that add to them.
+#ifndef BATCHNORM_TEST_SUMS_H
+#define BATCHNORM_TEST_SUMS_H
+
+#include <math.h>
+
+#include "check.h"
+#include "fixed_point.h"
+#include "kernels/kernels.h"
+
+template <class T> constexpr int TYPE = sizeof(T) == 4 ? BN_F32 : BN_F64;
+
+struct Sums {
+  FixedPoint linear;
+  FixedPoint product;
+  std::vector<int64_t> counts;
+  std::vector<int32_t> flags;
+  std::vector<uint64_t> limbs;
+
+  Sums(int64_t channels, int type_a, int type_b)
+      : linear(linear_format(type_a)),
+        product(product_format(type_a, type_b)),
+        counts(channels),
+        flags(channels),
+        limbs(channels * (linear.limbs + product.limbs)) {}
+
+  bn_sums view() { return bn_sums{counts.data(), flags.data(), limbs.data()}; }
+  uint64_t* linear_of(int64_t c) { return limbs.data() + c * (linear.limbs + product.limbs); }
+  uint64_t* product_of(int64_t c) { return linear_of(c) + linear.limbs; }
+
+  void add(int64_t c, double a, double b, bool same) {
+    auto flag = [](double v) {
+      return v != v ? BN_NAN : v == HUGE_VAL ? BN_POSITIVE_INFINITY : v == -HUGE_VAL ? BN_NEGATIVE_INFINITY : 0;
+    };
+    counts[c]++;
+    flags[c] |= flag(a) | (same || flag(b) == 0 ? 0 : BN_PRODUCT_NOT_FINITE);
+    if (flag(a) != 0) return;
+    fixed_add(linear_of(c), linear, a);
+    if (flag(b) == 0) fixed_add_product(product_of(c), product, a, b);
+  }
+
+  // Something to add to, as if other chunks had come before.
+  void prefill(uint64_t seed) {
+    Random random(seed);
+    for (int64_t c = 0; c < (int64_t)counts.size(); c++) {
+      for (int i = random.between(0, 2); i > 0; i--) add(c, random.uniform() - 0.5, random.uniform() * 1e3, false);
+      if (random.one_in(10)) flags[c] |= (int32_t)random.below(16);
+    }
+  }
+};
+
+#define CHECK_SUMS(expected, found)                                                           \
+  CHECK_ALL_EQUAL((expected).counts.data(), (found).counts.data(), (expected).counts.size()); \
+  CHECK_ALL_EQUAL((expected).flags.data(), (found).flags.data(), (expected).flags.size());    \
+  CHECK_ALL_EQUAL((expected).limbs.data(), (found).limbs.data(), (expected).limbs.size())
+
+// Every value added by itself. b may be a, for the statistics.
+template <class A, class B> void add_naively(const Block& block, const A* a, const B* b, bool same, Sums& sums) {
+  for (int64_t o = 0; o < block.outer; o++) {
+    for (int64_t c = 0; c < block.channels; c++) {
+      for (int64_t i = 0; i < block.inner; i++) {
+        int64_t at = o * block.outer_stride + c * block.channel_stride + i;
+        sums.add(c, a[at], b[at], same);
+      }
+    }
+  }
+}
+
+#endif
