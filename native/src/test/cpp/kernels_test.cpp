@@ -92,7 +92,7 @@ template <class A, class B> void check_sums_of_kinds(Random& random, const Block
 
 template <class A, class B> void sums_of_all_shapes(Random& random) {
   for (const Block& block : shapes()) {
-    for (int round = scaled(3); round > 0; round--) {
+    for (int round = scaled(2); round > 0; round--) {
       int kind_a = (int)random.below(KINDS), kind_b = random.one_in(3) ? kind_a : (int)random.below(KINDS);
       check_sums_of_kinds<A, B>(random, block, kind_a, kind_b);
     }
@@ -192,7 +192,7 @@ void worst_products(int lowest_a, int lowest_b, int spread_a, int spread_b, bool
     column.add(u, v);
   };
   if (smallest_first) add(small_a, small_b);
-  const int candidates_a = SAME ? 600 : sizeof(B) == 8 ? 3 : sizeof(A) == 8 ? 600 : 16, candidates_b = SAME ? 1 : sizeof(B) == 8 ? 600 : 16;
+  const int candidates_a = SAME ? 400 : sizeof(B) == 8 ? 3 : sizeof(A) == 8 ? 400 : 16, candidates_b = SAME ? 1 : sizeof(B) == 8 ? 400 : 16;
   for (int row = 0; row < 255; row++) {
     A best_a = 0;
     B best_b = 0;
@@ -242,7 +242,7 @@ template <class A> void linear_at_limit(const char* what, int lowest, int limit,
       for (int row = 0; row < 255; row++) {
         A best = all_ones<A>(lowest + limit + more);
         double most = -HUGE_VAL;
-        for (int i = 1; i <= 600 && sizeof(A) == 8; i++) {
+        for (int i = 1; i <= 400 && sizeof(A) == 8; i++) {
           double sum = column.sum, rounded_off = Column<A, float>::two_sum(sum, all_ones<A>(lowest + limit + more, i));
           if (rounded_off > most) {
             most = rounded_off;
@@ -483,7 +483,7 @@ void check_input_gradient(Random& random, const Block& block, int kind, int oper
 
 void elements(Random& random) {
   for (const Block& block : shapes()) {
-    for (int round = scaled(2); round > 0; round--) {
+    for (int round = 1; round > 0; round--) {
       int kind = (int)random.below(KINDS), operand_kind = random.one_in(2) ? PLAIN : (int)random.below(KINDS);
       check_normalise<float, float>(random, block, kind, operand_kind);
       check_normalise<float, double>(random, block, kind, operand_kind);
