@@ -19,6 +19,11 @@ final class Kernels {
 
   /** Loads the library; an {@link UnsatisfiedLinkError} tells why it cannot be. */
   static void load() {
+    String platform = Loader.getPlatform();
+    String library = platform + "/" + System.mapLibraryName("jniKernels");
+    if (Kernels.class.getResource(library) == null) {
+      throw new UnsatisfiedLinkError("batchnorm-native was built without kernels for " + platform);
+    }
     Loader.load(Kernels.class);
   }
 
