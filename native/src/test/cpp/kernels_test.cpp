@@ -151,6 +151,7 @@ template <bool SAME, class A, class B>
 void check_column(const std::vector<A>& a, const std::vector<B>& b, const std::string& what) {
   int64_t rows = (int64_t)a.size();
   for (int64_t columns : {1, 15, 16, 17}) {
+    if (SANITIZED && columns % 2 != 0) continue;
     std::vector<A> wide_a;
     std::vector<B> wide_b;
     for (int64_t r = 0; r < rows; r++) {
@@ -483,21 +484,19 @@ void check_input_gradient(Random& random, const Block& block, int kind, int oper
 
 void elements(Random& random) {
   for (const Block& block : shapes()) {
-    for (int round = 1; round > 0; round--) {
-      int kind = (int)random.below(KINDS), operand_kind = random.one_in(2) ? PLAIN : (int)random.below(KINDS);
-      check_normalise<float, float>(random, block, kind, operand_kind);
-      check_normalise<float, double>(random, block, kind, operand_kind);
-      check_normalise<double, float>(random, block, kind, operand_kind);
-      check_normalise<double, double>(random, block, kind, operand_kind);
-      check_input_gradient<float, float, float>(random, block, kind, operand_kind);
-      check_input_gradient<float, float, double>(random, block, kind, operand_kind);
-      check_input_gradient<float, double, float>(random, block, kind, operand_kind);
-      check_input_gradient<float, double, double>(random, block, kind, operand_kind);
-      check_input_gradient<double, float, float>(random, block, kind, operand_kind);
-      check_input_gradient<double, float, double>(random, block, kind, operand_kind);
-      check_input_gradient<double, double, float>(random, block, kind, operand_kind);
-      check_input_gradient<double, double, double>(random, block, kind, operand_kind);
-    }
+    int kind = (int)random.below(KINDS), operand_kind = random.one_in(2) ? PLAIN : (int)random.below(KINDS);
+    check_normalise<float, float>(random, block, kind, operand_kind);
+    check_normalise<float, double>(random, block, kind, operand_kind);
+    check_normalise<double, float>(random, block, kind, operand_kind);
+    check_normalise<double, double>(random, block, kind, operand_kind);
+    check_input_gradient<float, float, float>(random, block, kind, operand_kind);
+    check_input_gradient<float, float, double>(random, block, kind, operand_kind);
+    check_input_gradient<float, double, float>(random, block, kind, operand_kind);
+    check_input_gradient<float, double, double>(random, block, kind, operand_kind);
+    check_input_gradient<double, float, float>(random, block, kind, operand_kind);
+    check_input_gradient<double, float, double>(random, block, kind, operand_kind);
+    check_input_gradient<double, double, float>(random, block, kind, operand_kind);
+    check_input_gradient<double, double, double>(random, block, kind, operand_kind);
   }
 }
 

@@ -83,7 +83,7 @@ void check_frozen(const Channel& e, Sums& g, int64_t c, int dy_type, int x_type,
 }
 
 template <class X, class DY> void random_channels(Random& random) {
-  for (int round = 0; round < scaled(900); round++) {
+  for (int round = 0; round < scaled(3000); round++) {
     int kinds[] = {PLAIN, FAR_FROM_ZERO, WHOLE_RANGE, LIMITED_SPREAD, ZEROS, EXTREMES, SUBNORMAL, ALL_ONES};
     int kind_x = kinds[random.below(8)], kind_dy = kinds[random.below(8)];
     int64_t m = random.one_in(3) ? 4 : 1 + random.below(12);  // four values: many midpoints

@@ -91,6 +91,7 @@ void check_threads(Random& random, bn_view view, int kind, const std::vector<int
   Chunk<DY, X, R> chunk(random, view, kind);
   Outputs<DY, X, R> expected = chunk.expected();
   for (const InstructionSet& set : instruction_sets()) {
+    if (SANITIZED && &set != &instruction_sets().back()) continue;  // kernels_test watches each of them
     for (int n : threads) {
       at_case("dy f", 8 * sizeof(DY), ", x f", 8 * sizeof(X), ", results f", 8 * sizeof(R), ", ", set.name, ", ", n, " threads, ",
               shown(view), ", ", name_of(kind));
@@ -119,7 +120,7 @@ const bn_view CUTS[] = {
 };
 
 void all_cuts(Random& random) {
-  const std::vector<int> threads = {1, 2, 3, 8};
+  const std::vector<int> threads = SANITIZED ? std::vector<int>{1, 3, 8} : std::vector<int>{1, 2, 3, 8};
   int turn = 0;
   for (const bn_view& view : CUTS) {
     int kind = turn % KINDS;
@@ -129,7 +130,6 @@ void all_cuts(Random& random) {
       case 2: check_threads<float, double, float>(random, view, kind, threads); break;
       default: check_threads<double, float, double>(random, view, kind, threads); break;
     }
-    if (!SANITIZED) check_threads<float, float, float>(random, view, PLAIN, threads);
   }
 }
 
@@ -193,7 +193,7 @@ void environments(Random& random) {
       Outputs<double, float, float> expected = chunk.expected();
       for (const InstructionSet& set : instruction_sets()) {
         for (unsigned mode : MODES) {
-          if (SANITIZED && (mode == 0x3f80 || mode == 0x7f80 || mode == 0x9fc0)) continue;
+          if (SANITIZED && (mode != 0xffc0 || kind == PLAIN)) continue;
           int threads = view.outer == 37 ? 1 : 3;
           at_case("MXCSR ", mode, ", ", set.name, ", ", shown(view), ", ", name_of(kind));
           Outputs<double, float, float> found(view);

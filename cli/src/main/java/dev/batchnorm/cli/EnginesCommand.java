@@ -58,7 +58,10 @@ final class EnginesCommand implements Callable<Integer> {
         lines.add(new Line(provider.name(), engine, engine.description(), !autoIsTaken));
         autoIsTaken = true;
       } catch (EngineUnavailableException e) {
-        lines.add(new Line(provider.name(), null, String.valueOf(e.getMessage()), false));
+        String reason = String.valueOf(e.getMessage());
+        String prefix = "engine " + provider.name() + " is not available: ";
+        String text = reason.startsWith(prefix) ? reason.substring(prefix.length()) : reason;
+        lines.add(new Line(provider.name(), null, text, false));
       }
     }
     if (json) {

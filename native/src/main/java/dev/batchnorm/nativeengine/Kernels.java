@@ -1,5 +1,9 @@
 package dev.batchnorm.nativeengine;
 
+import java.io.File;
+import java.io.IOException;
+import java.net.URISyntaxException;
+import java.net.URL;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.annotation.Name;
 import org.bytedeco.javacpp.annotation.Platform;
@@ -17,14 +21,28 @@ import org.jspecify.annotations.Nullable;
 final class Kernels {
   private Kernels() {}
 
-  /** Loads the library; an {@link UnsatisfiedLinkError} tells why it cannot be. */
+  /**
+   * Loads the library, from the class path or from JavaCPP's cache; an {@link UnsatisfiedLinkError}
+   * tells why it cannot be. Not by {@code Loader.load}, which hides the linker's reason behind the
+   * search path and takes longer.
+   */
   static void load() {
     String platform = Loader.getPlatform();
     String library = platform + "/" + System.mapLibraryName("jniKernels");
-    if (Kernels.class.getResource(library) == null) {
+    URL resource = Kernels.class.getResource(library);
+    if (resource == null) {
       throw new UnsatisfiedLinkError("batchnorm-native was built without kernels for " + platform);
     }
-    Loader.load(Kernels.class);
+    try {
+      boolean isFile = resource.getProtocol().equals("file");
+      File file = isFile ? new File(resource.toURI()) : Loader.cacheResource(resource);
+      System.load(file.getAbsolutePath());
+    } catch (IOException | URISyntaxException e) {
+      UnsatisfiedLinkError error =
+          new UnsatisfiedLinkError("the kernels cannot be unpacked: " + e.getMessage());
+      error.initCause(e);
+      throw error;
+    }
   }
 
   /** Whether the processor has the instruction set; 1 or 0. */
