@@ -170,12 +170,15 @@ template <class T> T all_ones(int exponent, int less = 1) {
   return (T)ldexp(2 - less * (sizeof(T) == 4 ? 0x1p-23 : 0x1p-52), exponent);
 }
 
+// A significand whose last bit is set: the smallest one, or the largest, one unit below the next exponent.
+template <class T> double odd(bool largest) { return largest ? (double)all_ones<T>(0) : 1 + (sizeof(T) == 4 ? 0x1p-23 : 0x1p-52); }
+
 // 255 values at the largest exponents, each chosen so that as much as possible is rounded off upwards, and one with an
 // odd last bit at the smallest, whose bit the sum of what was rounded off must still hold.
 template <bool SAME, class A, class B>
 void worst_products(int lowest_a, int lowest_b, int spread_a, int spread_b, bool smallest_first, std::vector<A>& a,
                     std::vector<B>& b) {
-  const double odd_a = 1 + (sizeof(A) == 4 ? 0x1p-23 : 0x1p-52), odd_b = 1 + (sizeof(B) == 4 ? 0x1p-23 : 0x1p-52);
+  const double odd_a = odd<A>(smallest_first), odd_b = odd<B>(smallest_first);
   const bool exact = sizeof(A) + sizeof(B) == 8;  // else one of the two is 1, so that RN(a·b) is odd
   A small_a = (A)ldexp(exact || sizeof(A) == 8 ? odd_a : 1, lowest_a);
   B small_b = (B)ldexp(exact || sizeof(A) == 4 ? odd_b : 1, lowest_b);
@@ -235,7 +238,7 @@ void products_at_limit(const char* what, int lowest_a, int lowest_b, int spread_
 template <class A> void linear_at_limit(const char* what, int lowest, int limit, double other) {
   for (bool smallest_first : {false, true}) {
     for (int more : {-1, 0, 1}) {
-      A small = (A)ldexp(1 + (sizeof(A) == 4 ? 0x1p-23 : 0x1p-52), lowest);
+      A small = (A)ldexp(odd<A>(smallest_first), lowest);
       std::vector<A> a;
       Column<A, float> column;
       if (smallest_first) a.push_back(small);
@@ -264,6 +267,14 @@ template <class A> void linear_at_limit(const char* what, int lowest, int limit,
       check_column<true>(a, a, name.str());
     }
   }
+}
+
+// More rows than a tile's, at the limit of a tile's: an odd last bit is lost if one number holds 258 of them.
+void more_rows_than_a_tile() {
+  std::vector<float> a(600, all_ones<float>(21));
+  a[0] = (float)odd<float>(false);
+  check_column<false>(a, std::vector<float>(600), "f32 sum of 600 rows");
+  check_column<true>(a, a, "f32 squares of 600 rows");
 }
 
 // 256 equal values with all-ones significands. The condition asks for one exponent more than it needs: rounding is
@@ -349,6 +360,7 @@ void limits_of_exactness(Random& random) {
     linear_at_limit<float>("f32 sum", lowest, 21, 0);
     linear_at_limit<float>("f32 sum beside ones", lowest, 21, 1);
   }
+  more_rows_than_a_tile();
   for (int lowest : {-1022, -40, 900}) linear_at_limit<double>("f64 sum", lowest, 38, 0);  // s + 2t ≤ 54
   for (int lowest : {-126, 0, 80}) {                                                       // sa + sb + 2t ≤ 59
     products_at_limit<false, float, float>("f32 f32 products", lowest, -lowest - 40, 21, 22);

@@ -223,30 +223,34 @@ void given() {
   double found[6];
   CHECK_EQUAL(BN_OK, bn_given_inverse_std(HOW, 6, variances, 0, found));
   CHECK_ALL_EQUAL(expected, found, 6);
-  Sums gradients(1, BN_F64, BN_F64);
-  gradients.add(0, 3, 5, false);
-  gradients.add(0, 1, 2, false);
   struct Case {
     double mean, variance, eps, dgamma;
   };
-  // B = 17 − 4·mean
-  for (const Case& c : std::vector<Case>{{1, INFINITE, 0, 0.0},
-                                         {5, INFINITE, 1, -0.0},
-                                         {4.25, INFINITE, 1, 0.0},
-                                         {4.25, 0, 0, NOT_A_NUMBER},
-                                         {4.25, 4, 0, 0.0},
-                                         {1, 0, 0, INFINITE},
-                                         {5, -0.0, 0, -INFINITE},
-                                         {1, 4, 0, 6.5},
-                                         {1, 3, 1, 6.5},
-                                         {INFINITE, 1, 0, NOT_A_NUMBER},
-                                         {NOT_A_NUMBER, 1, 0, NOT_A_NUMBER},
-                                         {1, NOT_A_NUMBER, 0, NOT_A_NUMBER}}) {
-    at_case("given mean ", c.mean, ", variance ", c.variance, ", eps ", c.eps);
-    double dgamma, dbeta;
-    bn_frozen_gradient_parameters(HOW, 1, BN_F64, BN_F64, gradients.view(), &c.mean, &c.variance, c.eps, BN_F64, &dgamma, &dbeta);
-    CHECK_EQUAL(c.dgamma, dgamma);
-    CHECK_EQUAL(4.0, dbeta);
+  for (int sign : {1, -1}) {
+    Sums gradients(1, BN_F64, BN_F64);
+    gradients.add(0, sign * 3, 5, false);
+    gradients.add(0, sign, 2, false);
+    // B = 17 − 4·mean, or its opposite.
+    for (const Case& c : std::vector<Case>{{1, INFINITE, 0, 0.0},
+                                           {5, INFINITE, 1, -0.0},
+                                           {4.25, INFINITE, 1, 0.0},
+                                           {4.25, 0, 0, NOT_A_NUMBER},
+                                           {4.25, 4, 0, 0.0},
+                                           {1, 0, 0, INFINITE},
+                                           {5, -0.0, 0, -INFINITE},
+                                           {1, 4, 0, 6.5},
+                                           {1, 3, 1, 6.5},
+                                           {INFINITE, 1, 0, NOT_A_NUMBER},
+                                           {NOT_A_NUMBER, 1, 0, NOT_A_NUMBER},
+                                           {1, NOT_A_NUMBER, 0, NOT_A_NUMBER}}) {
+      at_case("given mean ", c.mean, ", variance ", c.variance, ", eps ", c.eps, ", sign ", sign);
+      double dgamma, dbeta;
+      bn_frozen_gradient_parameters(HOW, 1, BN_F64, BN_F64, gradients.view(), &c.mean, &c.variance, c.eps, BN_F64, &dgamma,
+                                    &dbeta);
+      // An exact 0 is +0 and a NaN is the one NaN, whatever the sign.
+      CHECK_EQUAL(c.mean == 4.25 || c.dgamma != c.dgamma ? c.dgamma : sign * c.dgamma, dgamma);
+      CHECK_EQUAL(sign * 4.0, dbeta);
+    }
   }
 }
 

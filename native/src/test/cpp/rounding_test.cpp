@@ -141,7 +141,15 @@ void named_cases() {
   CHECK_EQUAL(0x1.000004p0, (double)(float)ratio(below, one, BN_F64));
 }
 
-// Sizes from parameters.cpp at their largest, and divisors that make Knuth's estimate too large by one and by two.
+// A digit of Knuth's division that is estimated too large by two, in a quotient one below a midpoint.
+void estimate_too_large_by_two() {
+  at_case("estimate too large by two");
+  Integer d = plus(small(1, 127), Integer::of(~(uint64_t)0));
+  Integer n = plus(times(d, small(1, 64)), times(Integer::of((uint64_t)0 - 2047), small(1, 127)));
+  check_ratio(n, d);
+}
+
+// Sizes from parameters.cpp at their largest, and divisors that make estimates of digits too large.
 void largest(Random& random) {
   for (int round = 0; round < scaled(100); round++) {
     at_case("largest, round ", round);
@@ -182,5 +190,6 @@ int main(int argc, char** argv) {
   named_cases();
   random_numbers(random);
   midpoints(random);
+  estimate_too_large_by_two();
   largest(random);
 }

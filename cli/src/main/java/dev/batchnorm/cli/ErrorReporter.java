@@ -6,6 +6,7 @@ import dev.batchnorm.InputException;
 import dev.batchnorm.OutputException;
 import dev.batchnorm.format.ClosedPipeException;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.UnmatchedArgumentException;
 
@@ -34,6 +35,17 @@ final class ErrorReporter {
       String found = unmatched.getUnmatched().get(0);
       return say(
           "expected a command (" + known + "), found \"" + found + "\"", null, ExitCode.USAGE);
+    }
+    if (failure instanceof ParameterException parameter
+        && parameter.getArgSpec() instanceof OptionSpec option
+        && parameter.getValue() != null) {
+      return say(
+          option.longestName()
+              + ": expected a whole number, found \""
+              + parameter.getValue()
+              + "\"",
+          null,
+          ExitCode.USAGE);
     }
     if (failure instanceof ParameterException parameter) {
       String command = parameter.getCommandLine().getCommandSpec().qualifiedName();

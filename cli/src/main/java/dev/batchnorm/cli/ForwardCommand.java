@@ -8,6 +8,7 @@ import dev.batchnorm.RunningStatistics;
 import dev.batchnorm.Sink;
 import dev.batchnorm.Source;
 import dev.batchnorm.Statistics;
+import dev.batchnorm.format.npz.NpzWriter;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -110,12 +111,13 @@ final class ForwardCommand implements Callable<Integer> {
       DType asked = batch.dtype();
       DType type = asked != null ? asked : x.source().type();
       long[] sizes = x.source().shape().sizes();
+      NpzWriter saved = save == null ? null : outputs.save(save);
       Sink y = outputs.array("-o", output.target(), output, x, true, "y", type, sizes);
       Statistics statistics = norm.forward(x.source(), y);
       statistics.warnings(norm.affine()).forEach(w -> session.warn(x.source().name() + ": " + w));
-      if (save != null) {
-        outputs.save(
-            save,
+      if (saved != null) {
+        outputs.write(
+            saved,
             statistics,
             before == null ? null : updated(norm, before, statistics, x.source()));
       }

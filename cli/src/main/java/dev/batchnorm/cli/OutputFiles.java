@@ -71,15 +71,16 @@ final class OutputFiles implements AutoCloseable {
     return manage(new NpzWriter(open(option, target, FileFormat.NPZ)));
   }
 
-  /**
-   * The file {@code --save} names: what was normalised with, and the running statistics if there
-   * are any.
-   */
-  void save(String target, Statistics s, @Nullable RunningStatistics running) {
+  /** The file {@code --save} names, which is NPZ. */
+  NpzWriter save(String target) {
     if (FileFormat.ofExtension(target) != FileFormat.NPZ) {
       throw new UsageException("--save: expected a name ending in .npz, found " + target);
     }
-    NpzWriter npz = npz("--save", target);
+    return npz("--save", target);
+  }
+
+  /** Writes what was normalised with, and the running statistics if there are any. */
+  void write(NpzWriter npz, Statistics s, @Nullable RunningStatistics running) {
     write(npz, "mean", s.mean());
     write(npz, "variance", s.variance());
     write(npz, "inverse_std", s.inverseStd());
@@ -93,7 +94,7 @@ final class OutputFiles implements AutoCloseable {
   }
 
   /** Writes an array of one value per channel. */
-  void write(NpzWriter npz, String name, double[] values) {
+  private void write(NpzWriter npz, String name, double[] values) {
     npz.doubles(name, values, values.length);
     digest(name, Values.of(values), values.length);
   }

@@ -1,0 +1,51 @@
+# The second of the two set-up commands is "make test"; the first, ./batchnorm, installs make where it is missing.
+
+# native: an engine that cannot run is a failure, not a skip. The default where there is a C++ compiler.
+REQUIRE := $(shell . build/state.sh; has_native_tools && echo native)
+MAVEN = JAVA_HOME="$$(sh build/tools.sh)" mvn -B -ntp
+CPP = native/src/main/cpp
+MAKEFLAGS += --no-print-directory
+
+help:
+	@echo 'make build    what ./batchnorm runs'
+	@echo 'make test     every test: Java and the contract on both engines, Kotlin, C++ under sanitizers, golden bits, README'
+	@echo 'make format   lays out the Java code'
+	@echo 'make golden   makes the golden cases in testdata again'
+	@echo 'make clean    removes everything built'
+
+build:
+	./batchnorm --version
+
+# The tests of the README run ./batchnorm, which must not build while Maven does.
+test: build
+	@sh build/tools.sh >/dev/null
+	$(MAKE) test-java test-cpp
+
+test-java:
+ifeq ($(REQUIRE),native)
+	$(MAVEN) verify -Dbatchnorm.require=native
+else
+	$(MAVEN) verify -pl '!native'
+endif
+
+test-cpp: $(if $(filter native,$(REQUIRE)),cpp-release cpp-asan-ubsan cpp-tsan,no-cpp)
+
+# The thread sanitizer of older compilers stops at "unexpected memory mapping" unless addresses are fixed.
+cpp-%:
+	cd $(CPP) && cmake --preset $* && cmake --build --preset $* --parallel
+	cd $(CPP) && if setarch -R true 2>/dev/null; then fixed='setarch -R'; fi && \
+	  $$fixed ctest --preset $* --no-tests=error
+
+no-cpp:
+	@echo 'skipped: the native engine and the C++ tests, for there is no C++ compiler with CMake'
+
+format:
+	$(MAVEN) com.spotify.fmt:fmt-maven-plugin:format
+
+golden:
+	python3 testdata/make_golden.py
+
+clean:
+	rm -rf .build target */target
+
+.PHONY: help build test test-java test-cpp no-cpp format golden clean
