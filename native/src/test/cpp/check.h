@@ -1,4 +1,5 @@
-// Checks that print what they expected, what they found, and the command that repeats the run; the first failure ends it.
+// Checks that print what they expected, what they found, and the command that repeats the run. The first failure ends
+// the run.
 #ifndef BATCHNORM_TEST_CHECK_H
 #define BATCHNORM_TEST_CHECK_H
 
@@ -65,7 +66,8 @@ inline Random start(int argc, char** argv) {
 }
 
 // Names the case at hand, for failures.
-template <class... Parts> void at_case(const Parts&... parts) {
+template <class... Parts>
+void at_case(const Parts&... parts) {
   std::ostringstream out;
   out.precision(17);
   (out << ... << parts);
@@ -90,7 +92,8 @@ inline uint64_t bits_of(float value) {
   return bits;
 }
 
-template <class T> std::string shown(const T& value) {
+template <class T>
+std::string shown(const T& value) {
   std::ostringstream out;
   if constexpr (std::is_floating_point_v<T>) {
     out.precision(17);
@@ -101,7 +104,8 @@ template <class T> std::string shown(const T& value) {
   return out.str();
 }
 
-template <class T> bool same(const T& a, const T& b) {
+template <class T>
+bool same(const T& a, const T& b) {
   if constexpr (std::is_floating_point_v<T>) {
     return bits_of(a) == bits_of(b);  // −0 is not 0, and a NaN is itself
   } else {
@@ -122,13 +126,14 @@ void check_all_equal(const char* file, int line, const char* expression, const T
   if (n == 0 || memcmp(expected, found, n * sizeof(T)) == 0) return;
   for (size_t i = 0; i < n; i++) {
     if (!same(expected[i], found[i])) {
-      fail(file, line, std::string(expression) + "[" + std::to_string(i) + "]: expected " + shown(expected[i]) +
-                           ", found " + shown(found[i]));
+      fail(file, line,
+           std::string(expression) + "[" + std::to_string(i) + "]: expected " + shown(expected[i]) + ", found " +
+               shown(found[i]));
     }
   }
 }
 
-#define CHECK_EQUAL(expected, found)                                                              \
+#define CHECK_EQUAL(expected, found) \
   check_equal<std::decay_t<decltype(found)>>(__FILE__, __LINE__, #found, expected, found)
 #define CHECK_ALL_EQUAL(expected, found, n) check_all_equal(__FILE__, __LINE__, #found, expected, found, n)
 #define CHECK(condition) \

@@ -162,7 +162,8 @@ inline std::string shown(const Exact& a) {
 
 enum Quantity { RATIO, RATIO_TO_ROOT };
 
-// Whether r = RN_T(n/d) or RN_T(n/√d): no neighbour is nearer, and at a midpoint r is the even one. T is binary32 or 64.
+// Whether r = RN_T(n/d) or RN_T(n/√d): no neighbour is nearer, and at a midpoint r is the even one. T is binary32
+// or 64.
 inline bool is_rounded(const Exact& n, const Exact& d, Quantity quantity, bool binary32, double r) {
   if (n.is_zero()) return bits_of(r) == 0;
   if (r != r || (r < 0 || bits_of(r) >> 63 != 0) != (n.negative != d.negative)) return false;
@@ -182,20 +183,35 @@ inline bool is_rounded(const Exact& n, const Exact& d, Quantity quantity, bool b
   return (lower > 0 || (lower == 0 && even)) && (upper < 0 || (upper == 0 && even));
 }
 
-#define CHECK_ROUNDED(n, d, quantity, binary32, found)                                                      \
-  if (!is_rounded(n, d, quantity, binary32, found))                                                         \
-  fail(__FILE__, __LINE__, std::string(#found ": ") + shown((double)(found)) + " is not the rounded value of " + shown(n) + \
-                               " over " + (quantity == RATIO ? "" : "the root of ") + shown(d))
+inline void check_rounded(const char* file, int line, const char* expression, const Exact& n, const Exact& d,
+                          Quantity quantity, bool binary32, double found) {
+  if (is_rounded(n, d, quantity, binary32, found)) return;
+  fail(file, line,
+       std::string(expression) + ": " + shown(found) + " is not the rounded value of " + shown(n) + " over " +
+           (quantity == RATIO ? "" : "the root of ") + shown(d));
+}
+
+#define CHECK_ROUNDED(n, d, quantity, binary32, found) \
+  check_rounded(__FILE__, __LINE__, #found, n, d, quantity, binary32, found)
 
 // A finite binary64 with a random significand: sometimes short, all ones or a power of two.
 inline double random_double(Random& random, int lowest_exponent, int highest_exponent, int precision = 53) {
   uint64_t significand = random.bits() >> (64 - precision) | (uint64_t)1 << (precision - 1);
   switch (random.below(6)) {
-    case 0: significand = ((uint64_t)1 << precision) - 1; break;
-    case 1: significand = (uint64_t)1 << (precision - 1); break;
-    case 2: significand &= ~(uint64_t)0 << random.below(precision); break;
-    case 3: significand = ((uint64_t)1 << (precision - 1)) + 1; break;
-    default: break;
+    case 0:
+      significand = ((uint64_t)1 << precision) - 1;
+      break;
+    case 1:
+      significand = (uint64_t)1 << (precision - 1);
+      break;
+    case 2:
+      significand &= ~(uint64_t)0 << random.below(precision);
+      break;
+    case 3:
+      significand = ((uint64_t)1 << (precision - 1)) + 1;
+      break;
+    default:
+      break;
   }
   int exponent = random.between(lowest_exponent, highest_exponent);
   double value = ldexp((double)significand, exponent - (precision - 1));

@@ -30,8 +30,8 @@ struct Sum {
   Exact exact() const { return exact_of_limbs(limbs.data(), format.limbs, format.lowest); }
 };
 
-#define CHECK_EXACT(expected, sum)                                                                           \
-  if (compare(expected, (sum).exact()) != 0)                                                                 \
+#define CHECK_EXACT(expected, sum)           \
+  if (compare(expected, (sum).exact()) != 0) \
   fail(__FILE__, __LINE__, "expected " + shown(expected) + ", found " + shown((sum).exact()))
 
 // A value of the format's type, subnormals included.

@@ -23,9 +23,9 @@ struct Channel {
   }
 
   Exact count() const { return Exact(m); }
-  Exact spread() const { return count() * xx - x * x; }                                          // m²·V
-  Exact with_eps(double eps) const { return spread() + Exact(eps) * count() * count(); }         // m²·(V + ε)
-  Exact b() const { return count() * dyx - x * dy; }                                             // m·B
+  Exact spread() const { return count() * xx - x * x; }                                   // m²·V
+  Exact with_eps(double eps) const { return spread() + Exact(eps) * count() * count(); }  // m²·(V + ε)
+  Exact b() const { return count() * dyx - x * dy; }                                      // m·B
 };
 
 struct Results {
@@ -45,11 +45,11 @@ Results results_of(Sums& x, Sums& g, int64_t c, int x_type, int dy_type, double 
 void check_finite_channel(const Channel& e, const Results& r, double eps, int result_type) {
   Exact m = e.count(), one((int64_t)1), n = e.with_eps(eps);
   bool f32 = result_type == BN_F32;
-  CHECK_ROUNDED(e.x, m, RATIO, false, r.mean);                                  // (F1)
-  CHECK_ROUNDED(e.x - Exact(r.mean) * m, m, RATIO, false, r.mean_lo);           // (F4)
-  CHECK_ROUNDED(e.spread(), m * m, RATIO, false, r.variance);                   // (F2)
+  CHECK_ROUNDED(e.x, m, RATIO, false, r.mean);                                      // (F1)
+  CHECK_ROUNDED(e.x - Exact(r.mean) * m, m, RATIO, false, r.mean_lo);               // (F4)
+  CHECK_ROUNDED(e.spread(), m * m, RATIO, false, r.variance);                       // (F2)
   if (e.m > 1) CHECK_ROUNDED(e.spread(), m * (m - one), RATIO, false, r.unbiased);  // (F6)
-  CHECK_ROUNDED(e.dy, one, RATIO, f32, r.dbeta);                                // (B1)
+  CHECK_ROUNDED(e.dy, one, RATIO, f32, r.dbeta);                                    // (B1)
   CHECK_ROUNDED(e.dy, m, RATIO, false, r.k1);
   CHECK_ROUNDED(e.dy - Exact(r.k1) * m, m, RATIO, false, r.k1_lo);
   if (n.is_zero()) {
@@ -63,12 +63,12 @@ void check_finite_channel(const Channel& e, const Results& r, double eps, int re
   CHECK_ROUNDED(e.b(), n, RATIO, false, r.k2);               // (B3)
 }
 
-void check_frozen(const Channel& e, Sums& g, int64_t c, int dy_type, int x_type, double mean, double variance, double eps,
-                  int result_type) {
+void check_frozen(const Channel& e, Sums& g, int64_t c, int dy_type, int x_type, double mean, double variance,
+                  double eps, int result_type) {
   double dgamma, dbeta, inverse_std;
   bn_sums gradients = {&g.counts[c], &g.flags[c], g.linear_of(c)};
-  CHECK_EQUAL(BN_OK, bn_frozen_gradient_parameters(HOW, 1, dy_type, x_type, gradients, &mean, &variance, eps, result_type,
-                                                   &dgamma, &dbeta));
+  CHECK_EQUAL(BN_OK, bn_frozen_gradient_parameters(HOW, 1, dy_type, x_type, gradients, &mean, &variance, eps,
+                                                   result_type, &dgamma, &dbeta));
   CHECK_EQUAL(BN_OK, bn_given_inverse_std(HOW, 1, &variance, eps, &inverse_std));
   Exact one((int64_t)1), b = e.dyx - Exact(mean) * e.dy, n = Exact(variance) + Exact(eps);
   bool f32 = result_type == BN_F32;
@@ -82,7 +82,8 @@ void check_frozen(const Channel& e, Sums& g, int64_t c, int dy_type, int x_type,
   CHECK_ROUNDED(b, n, RATIO_TO_ROOT, f32, dgamma);           // (B4)
 }
 
-template <class X, class DY> void random_channels(Random& random) {
+template <class X, class DY>
+void random_channels(Random& random) {
   for (int round = 0; round < scaled(3000); round++) {
     int kinds[] = {PLAIN, FAR_FROM_ZERO, WHOLE_RANGE, LIMITED_SPREAD, ZEROS, EXTREMES, SUBNORMAL, ALL_ONES};
     int kind_x = kinds[random.below(8)], kind_dy = kinds[random.below(8)];
@@ -96,8 +97,8 @@ template <class X, class DY> void random_channels(Random& random) {
     const double epsilons[] = {0, 1e-5, 1e-300, 0x1p-1074, 1, 1e300, 0x1.fffffffffffffp1023};
     double eps = random.one_in(2) ? epsilons[random.below(2)] : epsilons[random.below(7)];
     int result_type = (int)random.below(2);
-    at_case("x f", 8 * sizeof(X), " ", name_of(kind_x), ", dy f", 8 * sizeof(DY), " ", name_of(kind_dy), ", m ", m, ", eps ", eps,
-            ", result type ", result_type, ", round ", round);
+    at_case("x f", 8 * sizeof(X), " ", name_of(kind_x), ", dy f", 8 * sizeof(DY), " ", name_of(kind_dy), ", m ", m,
+            ", eps ", eps, ", result type ", result_type, ", round ", round);
     Channel expected;
     Sums sums(1, TYPE<X>, TYPE<X>), gradients(1, TYPE<DY>, TYPE<X>);
     for (int64_t i = 0; i < m; i++) {
@@ -105,7 +106,8 @@ template <class X, class DY> void random_channels(Random& random) {
       sums.add(0, x[i], x[i], true);
       gradients.add(0, dy[i], x[i], false);
     }
-    check_finite_channel(expected, results_of(sums, gradients, 0, TYPE<X>, TYPE<DY>, eps, result_type), eps, result_type);
+    check_finite_channel(expected, results_of(sums, gradients, 0, TYPE<X>, TYPE<DY>, eps, result_type), eps,
+                         result_type);
     double mean = random.one_in(4) ? (double)x[0] : random_double(random, -1074, 1023);
     double variance = random.one_in(4) ? 0 : fabs(random_double(random, -1074, 1023));
     check_frozen(expected, gradients, 0, TYPE<DY>, TYPE<X>, mean, variance, eps, result_type);
@@ -208,7 +210,8 @@ void flags() {
         check_finite_channel(expected, r, 1, BN_F64);
       }
       double mean = 1, variance = 2, dgamma, dbeta;
-      bn_frozen_gradient_parameters(HOW, 1, BN_F32, BN_F32, gradients.view(), &mean, &variance, 1, BN_F64, &dgamma, &dbeta);
+      bn_frozen_gradient_parameters(HOW, 1, BN_F32, BN_F32, gradients.view(), &mean, &variance, 1, BN_F64, &dgamma,
+                                    &dbeta);
       CHECK_EQUAL(r.dbeta, dbeta);
       if (g_flags != 0) CHECK_EQUAL(NOT_A_NUMBER, dgamma);
     }
@@ -245,8 +248,8 @@ void given() {
                                            {1, NOT_A_NUMBER, 0, NOT_A_NUMBER}}) {
       at_case("given mean ", c.mean, ", variance ", c.variance, ", eps ", c.eps, ", sign ", sign);
       double dgamma, dbeta;
-      bn_frozen_gradient_parameters(HOW, 1, BN_F64, BN_F64, gradients.view(), &c.mean, &c.variance, c.eps, BN_F64, &dgamma,
-                                    &dbeta);
+      bn_frozen_gradient_parameters(HOW, 1, BN_F64, BN_F64, gradients.view(), &c.mean, &c.variance, c.eps, BN_F64,
+                                    &dgamma, &dbeta);
       // An exact 0 is +0 and a NaN is the one NaN, whatever the sign.
       CHECK_EQUAL(c.mean == 4.25 || c.dgamma != c.dgamma ? c.dgamma : sign * c.dgamma, dgamma);
       CHECK_EQUAL(sign * 4.0, dbeta);
@@ -276,7 +279,8 @@ void largest_counts() {
       expected.dy = exact_of_limbs(gradients.linear_of(0), 34, -1074);
       expected.dyx = exact_of_limbs(gradients.product_of(0), 67, -2148);
       for (int result_type : {BN_F32, BN_F64}) {
-        check_finite_channel(expected, results_of(sums, gradients, 0, BN_F64, BN_F64, eps, result_type), eps, result_type);
+        check_finite_channel(expected, results_of(sums, gradients, 0, BN_F64, BN_F64, eps, result_type), eps,
+                             result_type);
         for (double mean : {0x1.fffffffffffffp1023, -0x1.fffffffffffffp-1023, 0x1.fffffffffffffp-10}) {
           check_frozen(expected, gradients, 0, BN_F64, BN_F64, mean, 0x1.fffffffffffffp1023, eps, result_type);
           check_frozen(expected, gradients, 0, BN_F64, BN_F64, mean, 0x1p-1074, eps, result_type);
@@ -298,7 +302,8 @@ void many_channels(Random& random) {
     }
     std::vector<double> one[4], many[4];
     for (int i = 0; i < 4; i++) one[i] = many[i] = std::vector<double>(channels, 42);
-    bn_parameters({BN_BASELINE, 1}, channels, BN_F32, sums.view(), 1e-5, one[0].data(), one[1].data(), one[2].data(), one[3].data());
+    bn_parameters({BN_BASELINE, 1}, channels, BN_F32, sums.view(), 1e-5, one[0].data(), one[1].data(), one[2].data(),
+                  one[3].data());
     for (int64_t c = 0; c < channels; c++) {
       at_case("channel ", c, " of ", channels);
       bn_sums alone = {&sums.counts[c], &sums.flags[c], sums.linear_of(c)};
@@ -308,7 +313,8 @@ void many_channels(Random& random) {
     }
     for (int threads : {2, 3, 8}) {
       at_case(channels, " channels on ", threads, " threads");
-      bn_parameters({BN_BASELINE, threads}, channels, BN_F32, sums.view(), 1e-5, many[0].data(), many[1].data(), many[2].data(), many[3].data());
+      bn_parameters({BN_BASELINE, threads}, channels, BN_F32, sums.view(), 1e-5, many[0].data(), many[1].data(),
+                    many[2].data(), many[3].data());
       for (int i = 0; i < 4; i++) CHECK_ALL_EQUAL(one[i].data(), many[i].data(), channels);
     }
   }

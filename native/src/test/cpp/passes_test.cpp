@@ -1,5 +1,5 @@
-// The C ABI: the same bits on any number of threads and for every cut, for calls that overlap, and whatever the caller's
-// floating-point environment is, which comes back as it was.
+// The C ABI: the same bits on any number of threads and for every cut, for calls that overlap, and whatever the
+// caller's floating-point environment is, which comes back as it was.
 #include <cmath>
 #include <functional>
 #include <thread>
@@ -19,7 +19,8 @@ std::string shown(const bn_view& v) {
 }
 
 // All that the passes over one chunk give.
-template <class DY, class X, class R> struct Outputs {
+template <class DY, class X, class R>
+struct Outputs {
   Sums sums, gradients;
   std::vector<R> y, dx, frozen_dx;
 
@@ -34,7 +35,8 @@ template <class DY, class X, class R> struct Outputs {
   }
 };
 
-template <class DY, class X, class R> struct Chunk {
+template <class DY, class X, class R>
+struct Chunk {
   bn_view view;
   std::vector<DY> dy;
   std::vector<X> x;
@@ -50,9 +52,10 @@ template <class DY, class X, class R> struct Chunk {
   void run(bn_how how, Outputs<DY, X, R>& out) const {
     bn_add_statistics(how, view, TYPE<X>, x.data(), out.sums.view());
     bn_add_gradient_sums(how, view, TYPE<DY>, dy.data(), TYPE<X>, x.data(), out.gradients.view());
-    bn_normalise(how, view, TYPE<X>, x.data(), p[0].data(), p[1].data(), p[2].data(), p[3].data(), TYPE<R>, out.y.data());
-    bn_input_gradient(how, view, TYPE<DY>, dy.data(), TYPE<X>, x.data(), p[0].data(), p[1].data(), p[2].data(), p[4].data(),
-                      p[5].data(), p[6].data(), TYPE<R>, out.dx.data());
+    bn_normalise(how, view, TYPE<X>, x.data(), p[0].data(), p[1].data(), p[2].data(), p[3].data(), TYPE<R>,
+                 out.y.data());
+    bn_input_gradient(how, view, TYPE<DY>, dy.data(), TYPE<X>, x.data(), p[0].data(), p[1].data(), p[2].data(),
+                      p[4].data(), p[5].data(), p[6].data(), TYPE<R>, out.dx.data());
     bn_frozen_input_gradient(how, view, TYPE<DY>, dy.data(), p[2].data(), TYPE<R>, out.frozen_dx.data());
   }
 
@@ -93,8 +96,8 @@ void check_threads(Random& random, bn_view view, int kind, const std::vector<int
   for (const InstructionSet& set : instruction_sets()) {
     if (SANITIZED && &set != &instruction_sets().back()) continue;  // kernels_test watches each of them
     for (int n : threads) {
-      at_case("dy f", 8 * sizeof(DY), ", x f", 8 * sizeof(X), ", results f", 8 * sizeof(R), ", ", set.name, ", ", n, " threads, ",
-              shown(view), ", ", name_of(kind));
+      at_case("dy f", 8 * sizeof(DY), ", x f", 8 * sizeof(X), ", results f", 8 * sizeof(R), ", ", set.name, ", ", n,
+              " threads, ", shown(view), ", ", name_of(kind));
       Outputs<DY, X, R> found(view);
       chunk.run({set.isa, n}, found);
       check_outputs(expected, found);
@@ -104,19 +107,19 @@ void check_threads(Random& random, bn_view view, int kind, const std::vector<int
 
 // 32768 values are a part: eight parts need 262144.
 const bn_view CUTS[] = {
-    {40000, 7, 1},    // rows, sums merged
-    {64, 4099, 1},    // channels that need no merging
-    {16, 9, 1900},    // channels of many inner values
-    {3, 9, 9999},     // channels, for elements too
-    {2, 3, 45001},    // inner values, on more threads than rows and channels
-    {1, 1, 280001},   // inner values of one channel
-    {9, 2, 15001},    // rows of many inner values
-    {3000, 11, 8},    // rows of few inner values
-    {8, 32768, 1},    // all rows, one each
-    {1, 65537, 1},    // one row
-    {1, 2, 32768},    // two parts exactly
-    {1, 1, 65535},    // one part short of two
-    {0, 5, 3}, {3, 0, 5}, {3, 5, 0}, {1, 1, 1},
+    {40000, 7, 1},   // rows, sums merged
+    {64, 4099, 1},   // channels that need no merging
+    {16, 9, 1900},   // channels of many inner values
+    {3, 9, 9999},    // channels, for elements too
+    {2, 3, 45001},   // inner values, on more threads than rows and channels
+    {1, 1, 280001},  // inner values of one channel
+    {9, 2, 15001},   // rows of many inner values
+    {3000, 11, 8},   // rows of few inner values
+    {8, 32768, 1},   // all rows, one each
+    {1, 65537, 1},   // one row
+    {1, 2, 32768},   // two parts exactly
+    {1, 1, 65535},   // one part short of two
+    {0, 5, 3},      {3, 0, 5}, {3, 5, 0}, {1, 1, 1},
 };
 
 void all_cuts(Random& random) {
@@ -125,18 +128,24 @@ void all_cuts(Random& random) {
   for (const bn_view& view : CUTS) {
     int kind = turn % KINDS;
     switch (turn++ % 4) {
-      case 0: check_threads<float, float, float>(random, view, kind, threads); break;
-      case 1: check_threads<double, double, double>(random, view, kind, threads); break;
-      case 2: check_threads<float, double, float>(random, view, kind, threads); break;
-      default: check_threads<double, float, double>(random, view, kind, threads); break;
+      case 0:
+        check_threads<float, float, float>(random, view, kind, threads);
+        break;
+      case 1:
+        check_threads<double, double, double>(random, view, kind, threads);
+        break;
+      case 2:
+        check_threads<float, double, float>(random, view, kind, threads);
+        break;
+      default:
+        check_threads<double, float, double>(random, view, kind, threads);
+        break;
     }
   }
 }
 
 // More threads than rows and than channels, and parts of one inner value.
-void many_threads(Random& random) {
-  check_threads<float, float, float>(random, {129, 129, 257}, PLAIN, {130});
-}
+void many_threads(Random& random) { check_threads<float, float, float>(random, {129, 129, 257}, PLAIN, {130}); }
 
 // Calls that overlap, each with helpers of its own.
 void concurrent_calls(Random& random) {
@@ -177,9 +186,11 @@ Parameters parameters_of(bn_how how, Sums& sums, Sums& gradients) {
   bn_parameters(how, 1, BN_F64, sums.view(), 0x1p-1074, v, v + 1, v + 2, v + 3);
   bn_unbiased_variance(how, 1, BN_F64, sums.view(), v + 4);
   bn_given_inverse_std(how, 1, &variance, 0x1p-1074, v + 5);
-  bn_gradient_parameters(how, 1, BN_F64, BN_F64, gradients.view(), sums.view(), 0x1p-1074, BN_F32, v + 6, v + 7, v + 8, v + 9, v + 10);
+  bn_gradient_parameters(how, 1, BN_F64, BN_F64, gradients.view(), sums.view(), 0x1p-1074, BN_F32, v + 6, v + 7, v + 8,
+                         v + 9, v + 10);
   double dgamma, dbeta;
-  bn_frozen_gradient_parameters(how, 1, BN_F64, BN_F64, gradients.view(), &mean, &variance, 0x1p-1074, BN_F64, &dgamma, &dbeta);
+  bn_frozen_gradient_parameters(how, 1, BN_F64, BN_F64, gradients.view(), &mean, &variance, 0x1p-1074, BN_F64, &dgamma,
+                                &dbeta);
   if (bits_of(dgamma) != 0) v[10] = dgamma;
   return r;
 }
@@ -211,7 +222,8 @@ void environments(Random& random) {
   for (int round = 0; round < scaled(200); round++) {
     Sums sums(1, BN_F64, BN_F64), gradients(1, BN_F64, BN_F64);
     for (int i = 0; i < 3; i++) {
-      double x = random_double(random, round % 2 == 0 ? -3 : -1040, round % 2 == 0 ? 3 : -1020), dy = random_double(random, -3, 3);
+      double x = random_double(random, round % 2 == 0 ? -3 : -1040, round % 2 == 0 ? 3 : -1020),
+             dy = random_double(random, -3, 3);
       sums.add(0, x, x, true);
       gradients.add(0, dy, x, false);
     }
@@ -247,11 +259,11 @@ void in_place(Random& random) {
       std::vector<float> y = chunk.x, dx = chunk.dy, dx_over_x = chunk.x, frozen = chunk.dy;
       bn_normalise(how, view, BN_F32, y.data(), p[0].data(), p[1].data(), p[2].data(), p[3].data(), BN_F32, y.data());
       CHECK_ALL_EQUAL(expected.y.data(), y.data(), y.size());
-      bn_input_gradient(how, view, BN_F32, dx.data(), BN_F32, chunk.x.data(), p[0].data(), p[1].data(), p[2].data(), p[4].data(),
-                        p[5].data(), p[6].data(), BN_F32, dx.data());
+      bn_input_gradient(how, view, BN_F32, dx.data(), BN_F32, chunk.x.data(), p[0].data(), p[1].data(), p[2].data(),
+                        p[4].data(), p[5].data(), p[6].data(), BN_F32, dx.data());
       CHECK_ALL_EQUAL(expected.dx.data(), dx.data(), dx.size());
-      bn_input_gradient(how, view, BN_F32, chunk.dy.data(), BN_F32, dx_over_x.data(), p[0].data(), p[1].data(), p[2].data(),
-                        p[4].data(), p[5].data(), p[6].data(), BN_F32, dx_over_x.data());
+      bn_input_gradient(how, view, BN_F32, chunk.dy.data(), BN_F32, dx_over_x.data(), p[0].data(), p[1].data(),
+                        p[2].data(), p[4].data(), p[5].data(), p[6].data(), BN_F32, dx_over_x.data());
       CHECK_ALL_EQUAL(expected.dx.data(), dx_over_x.data(), dx.size());
       bn_frozen_input_gradient(how, view, BN_F32, frozen.data(), p[2].data(), BN_F32, frozen.data());
       CHECK_ALL_EQUAL(expected.frozen_dx.data(), frozen.data(), frozen.size());

@@ -76,7 +76,9 @@ void midpoints(Random& random) {
     int precision = binary32 ? 24 : 53, lowest = binary32 ? -149 : -1074, highest = binary32 ? 128 : 1024;
     for (int round = 0; round < scaled(3000); round++) {
       // r + half an ulp, r with its last bit in units of 2^e.
-      int e = round % 3 == 0 ? lowest : round % 3 == 1 ? highest - precision : random.between(lowest, highest - precision);
+      int e = round % 3 == 0   ? lowest
+              : round % 3 == 1 ? highest - precision
+                               : random.between(lowest, highest - precision);
       int64_t k = (int64_t)(random.bits() >> (64 - precision));
       if (e != lowest) k |= (int64_t)1 << (precision - 1);
       if (random.one_in(8)) k = ((int64_t)1 << precision) - 1;
@@ -172,7 +174,8 @@ void largest(Random& random) {
       int kind = (int)random.below(3);
       d.limbs[i] = kind == 0 ? ~(uint64_t)0 >> random.below(3) : kind == 1 ? (uint64_t)random.below(3) : random.bits();
     }
-    d.limbs[d.count - 1] = random.one_in(2) ? (uint64_t)1 << 63 : d.limbs[d.count - 1] | (uint64_t)1 << random.below(64);
+    d.limbs[d.count - 1] =
+        random.one_in(2) ? (uint64_t)1 << 63 : d.limbs[d.count - 1] | (uint64_t)1 << random.below(64);
     d = plus(d, Integer());
     // A dividend just below a multiple of the divisor.
     Integer q = random.one_in(2) ? Integer::of(~(uint64_t)0 - random.below(3)) : Integer::of(random.bits() | 1);

@@ -8,7 +8,8 @@
 #include "fixed_point.h"
 #include "kernels/kernels.h"
 
-template <class T> constexpr int TYPE = sizeof(T) == 4 ? BN_F32 : BN_F64;
+template <class T>
+constexpr int TYPE = sizeof(T) == 4 ? BN_F32 : BN_F64;
 
 struct Sums {
   FixedPoint linear;
@@ -55,7 +56,8 @@ struct Sums {
   CHECK_ALL_EQUAL((expected).limbs.data(), (found).limbs.data(), (expected).limbs.size())
 
 // Every value added by itself. b may be a, for the statistics.
-template <class A, class B> void add_naively(const Block& block, const A* a, const B* b, bool same, Sums& sums) {
+template <class A, class B>
+void add_naively(const Block& block, const A* a, const B* b, bool same, Sums& sums) {
   for (int64_t o = 0; o < block.outer; o++) {
     for (int64_t c = 0; c < block.channels; c++) {
       for (int64_t i = 0; i < block.inner; i++) {

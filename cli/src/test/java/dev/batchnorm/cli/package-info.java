@@ -1,0 +1,4 @@
+@NullMarked
+package dev.batchnorm.cli;
+
+import org.jspecify.annotations.NullMarked;
