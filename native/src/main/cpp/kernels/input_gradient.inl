@@ -16,7 +16,7 @@ static void input_gradient(const Block& block, const void* dy_values, const void
     const DY* dy = (const DY*)dy_values + o * block.outer_stride;
     const X* x = (const X*)x_values + o * block.outer_stride;
     DX* dx = (DX*)dx_values + o * block.outer_stride;
-    if (block.inner == 1) {
+    if (block.inner == 1 && block.channel_stride == 1) {
 #pragma GCC ivdep
       for (int64_t c = 0; c < block.channels; c++) {
         dx[c] = input_gradient_of<DY, X, DX>(dy[c], x[c], g.mean[c], g.mean_lo[c], g.a[c], g.k1[c], g.k1_lo[c],

@@ -11,7 +11,7 @@ static void normalise(const Block& block, const void* x_values, const Normalisat
   for (int64_t o = 0; o < block.outer; o++) {
     const X* x = (const X*)x_values + o * block.outer_stride;
     Y* y = (Y*)y_values + o * block.outer_stride;
-    if (block.inner == 1) {
+    if (block.inner == 1 && block.channel_stride == 1) {
 #pragma GCC ivdep
       for (int64_t c = 0; c < block.channels; c++) {
         y[c] = normalised<X, Y>(x[c], n.mean[c], n.mean_lo[c], n.a[c], n.beta[c]);

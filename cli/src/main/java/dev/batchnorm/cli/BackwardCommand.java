@@ -118,9 +118,9 @@ final class BackwardCommand implements Callable<Integer> {
     batch.check();
     if (frozen) {
       given.check();
-    } else if (given.isGiven()) {
+    } else if (given.found() != null) {
       throw new UsageException(
-          "--running: expected --frozen beside it, found none",
+          given.found() + ": expected --frozen beside it, found none",
           "without --frozen the statistics are the batch's own");
     }
     boolean apart = dx != null || dgamma != null || dbeta != null;

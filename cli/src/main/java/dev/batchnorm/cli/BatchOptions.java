@@ -1,6 +1,7 @@
 package dev.batchnorm.cli;
 
 import dev.batchnorm.DType;
+import dev.batchnorm.InputException;
 import dev.batchnorm.Layout;
 import dev.batchnorm.Shape;
 import dev.batchnorm.format.Axes;
@@ -123,6 +124,17 @@ final class BatchOptions {
       return missing == null ? options : options.withMissing(missing(missing));
     } catch (IllegalArgumentException e) {
       throw new UsageException("--" + e.getMessage());
+    }
+  }
+
+  /** Refuses options that would change nothing because the file is no text. */
+  void refuseCsvOptions(String file, FileFormat format) {
+    CsvOptions defaults = CsvOptions.of(FileFormat.CSV);
+    if (!csv(FileFormat.CSV).equals(defaults)) {
+      throw new InputException(
+          file
+              + ": expected CSV or TSV (for --columns, --exclude, --delimiter, --comment, --header or --missing), found "
+              + format.label().toUpperCase(Locale.ROOT));
     }
   }
 

@@ -28,12 +28,26 @@ final class Digest {
     this.type = type;
     String shape = LongStream.of(sizes).mapToObj(Long::toString).collect(Collectors.joining(", "));
     description = type.descriptor() + " (" + shape + (sizes.length == 1 ? ",)" : ")");
+    sha256 = sha256(description);
+  }
+
+  /** The line for a single integer. */
+  static String line(String name, long value) {
+    String description = "<i8 ()";
+    ByteBuffer bytes = ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    MessageDigest sha256 = sha256(description);
+    sha256.update(bytes.putLong(value).flip());
+    return HexFormat.of().formatHex(sha256.digest()) + " " + name + " " + description;
+  }
+
+  private static MessageDigest sha256(String description) {
     try {
-      sha256 = MessageDigest.getInstance("SHA-256");
+      MessageDigest sha256 = MessageDigest.getInstance("SHA-256");
+      sha256.update((description + "\n").getBytes(StandardCharsets.US_ASCII));
+      return sha256;
     } catch (NoSuchAlgorithmException e) {
       throw new AssertionError("every Java has SHA-256", e);
     }
-    sha256.update((description + "\n").getBytes(StandardCharsets.US_ASCII));
   }
 
   void add(Values values) {

@@ -3,16 +3,16 @@ package dev.batchnorm.cli;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import dev.batchnorm.EngineUnavailableException;
-import dev.batchnorm.OutputException;
 import dev.batchnorm.engine.Engine;
 import dev.batchnorm.engine.EngineProvider;
 import dev.batchnorm.engine.Engines;
 import java.io.IOException;
-import java.io.PrintStream;
+import java.io.StringWriter;
+import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.Callable;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -41,7 +41,7 @@ final class EnginesCommand implements Callable<Integer> {
   @Mixin private GlobalOptions global = new GlobalOptions();
 
   /** An engine, or why there is none. */
-  private record Line(String name, @Nullable Engine engine, String text, boolean auto) {}
+  private record Line(String name, boolean available, String text, boolean auto) {}
 
   EnginesCommand(Session session) {
     this.session = session;
@@ -55,47 +55,50 @@ final class EnginesCommand implements Callable<Integer> {
     for (EngineProvider provider : Engines.providers()) {
       try {
         Engine engine = provider.create(Runtime.getRuntime().availableProcessors());
-        lines.add(new Line(provider.name(), engine, engine.description(), !autoIsTaken));
+        lines.add(new Line(provider.name(), true, engine.description(), !autoIsTaken));
         autoIsTaken = true;
       } catch (EngineUnavailableException e) {
         String reason = String.valueOf(e.getMessage());
         String prefix = "engine " + provider.name() + " is not available: ";
         String text = reason.startsWith(prefix) ? reason.substring(prefix.length()) : reason;
-        lines.add(new Line(provider.name(), null, text, false));
+        lines.add(new Line(provider.name(), false, text, false));
       }
+    }
+    if (lines.stream().noneMatch(line -> line.name().equals("native"))) {
+      lines.add(0, new Line("native", false, "batchnorm-native is not on the class path", false));
     }
     if (json) {
       printJson(lines);
     } else {
-      PrintStream out = session.text();
+      StringBuilder out = new StringBuilder();
       for (Line line : lines) {
-        out.printf(
-            "%-8s %s%s%n",
-            line.name(),
-            line.engine() != null ? line.text() : "not available: " + line.text(),
-            line.auto() ? " (auto)" : "");
+        String text = line.available() ? line.text() : "not available: " + line.text();
+        out.append(String.format(Locale.ROOT, "%-8s ", line.name())).append(text);
+        out.append(line.auto() ? " (auto)\n" : "\n");
       }
-      out.flush();
+      session.print(out.toString());
     }
     return ExitCode.OK;
   }
 
   private void printJson(List<Line> lines) {
-    try (JsonGenerator generator = new JsonFactory().createGenerator(session.text())) {
+    StringWriter out = new StringWriter();
+    try (JsonGenerator generator = new JsonFactory().createGenerator(out)) {
       generator.useDefaultPrettyPrinter();
       generator.writeStartArray();
       for (Line line : lines) {
         generator.writeStartObject();
         generator.writeStringField("name", line.name());
-        generator.writeBooleanField("available", line.engine() != null);
+        generator.writeBooleanField("available", line.available());
         generator.writeBooleanField("auto", line.auto());
-        generator.writeStringField(line.engine() != null ? "description" : "reason", line.text());
+        generator.writeStringField(line.available() ? "description" : "reason", line.text());
         generator.writeEndObject();
       }
       generator.writeEndArray();
       generator.writeRaw('\n');
     } catch (IOException e) {
-      throw new OutputException("standard output: " + e.getMessage(), null, e);
+      throw new UncheckedIOException("a StringWriter takes everything", e);
     }
+    session.print(out.toString());
   }
 }

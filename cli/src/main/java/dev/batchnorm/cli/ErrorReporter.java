@@ -5,6 +5,7 @@ import dev.batchnorm.EngineUnavailableException;
 import dev.batchnorm.InputException;
 import dev.batchnorm.OutputException;
 import dev.batchnorm.format.ClosedPipeException;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.ParameterException;
@@ -75,11 +76,18 @@ final class ErrorReporter {
   }
 
   private int say(@Nullable String message, @Nullable String hint, int code) {
-    session.tell("batchnorm: " + message);
+    session.tell("batchnorm: " + oneLine(String.valueOf(message)));
     if (hint != null) {
-      session.tell("hint: " + hint);
+      session.tell("hint: " + oneLine(hint));
     }
     return code;
+  }
+
+  /** A file's name may hold line feeds; an error is one line. */
+  private static String oneLine(String text) {
+    return text.chars()
+        .mapToObj(c -> c < ' ' ? "\\x%02x".formatted(c) : Character.toString(c))
+        .collect(Collectors.joining());
   }
 
   /** picocli begins its messages with a capital letter, ours begin with a place. */

@@ -8,6 +8,7 @@ import dev.batchnorm.RunningStatistics;
 import dev.batchnorm.Sink;
 import dev.batchnorm.Source;
 import dev.batchnorm.Statistics;
+import dev.batchnorm.format.FileFormat;
 import dev.batchnorm.format.npz.NpzWriter;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -47,7 +48,7 @@ final class ForwardCommand implements Callable<Integer> {
       names = "--running",
       paramLabel = "FILE|new",
       description =
-          "Also update running statistics: those in FILE, or new ones with mean 0 and variance 1. Needs --save.")
+          "Also update running statistics: those in FILE, or new ones with mean 0 and variance 1. --save writes them.")
   private @Nullable String running;
 
   @Option(
@@ -86,12 +87,15 @@ final class ForwardCommand implements Callable<Integer> {
   public Integer call() {
     session.use(global);
     batch.check();
+    output.check();
     if (momentum != null && running == null) {
       throw new UsageException("--momentum: expected --running beside it, found none");
     }
+    if (save != null && FileFormat.ofExtension(save) != FileFormat.NPZ) {
+      throw new UsageException("--save: expected a name ending in .npz, found " + save);
+    }
     if (running != null && save == null) {
-      throw new UsageException(
-          "--running: expected --save FILE.npz to write the updated statistics to, found none");
+      session.warn("--running without --save: the updated statistics are written nowhere");
     }
     Convention chosen = BatchOptions.choice("--convention", convention, Convention.values());
     BatchNorm.Builder builder = BatchNorm.builder().convention(chosen);
@@ -111,7 +115,7 @@ final class ForwardCommand implements Callable<Integer> {
       DType asked = batch.dtype();
       DType type = asked != null ? asked : x.source().type();
       long[] sizes = x.source().shape().sizes();
-      NpzWriter saved = save == null ? null : outputs.save(save);
+      NpzWriter saved = save == null ? null : outputs.npz("--save", save);
       Sink y = outputs.array("-o", output.target(), output, x, true, "y", type, sizes);
       Statistics statistics = norm.forward(x.source(), y);
       statistics.warnings(norm.affine()).forEach(w -> session.warn(x.source().name() + ": " + w));

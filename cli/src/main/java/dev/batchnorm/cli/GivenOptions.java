@@ -31,8 +31,9 @@ final class GivenOptions {
           "Which of FILE's statistics to use. Default: the running ones if it has any, else the batch's.")
   private @Nullable String statistics;
 
-  boolean isGiven() {
-    return running != null;
+  /** The option that makes no sense without frozen statistics, or null. */
+  @Nullable String found() {
+    return running != null ? "--running" : statistics != null ? "--statistics" : null;
   }
 
   void check() {

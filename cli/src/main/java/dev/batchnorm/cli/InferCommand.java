@@ -46,6 +46,7 @@ final class InferCommand implements Callable<Integer> {
   public Integer call() {
     session.use(global);
     batch.check();
+    output.check();
     given.check();
     Double eps = affine.eps();
     BatchNorm.Builder builder = BatchNorm.builder().engine(engine.engine(session));

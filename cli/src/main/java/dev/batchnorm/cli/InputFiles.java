@@ -57,6 +57,11 @@ final class InputFiles implements AutoCloseable {
   Input batch(String option, String argument, BatchOptions options, String... members) {
     Place place = place(argument);
     Opened file = open(option, place, option.equals("INPUT") ? options.format() : null);
+    if (option.equals("INPUT")
+        && file.format() != FileFormat.CSV
+        && file.format() != FileFormat.TSV) {
+      options.refuseCsvOptions(place.file(), file.format());
+    }
     if (file.npz() != null) {
       String member = member(file.npz(), place, members);
       return new Input(file.npz().source(member, options.axes()), FileFormat.NPZ, null);
@@ -216,7 +221,7 @@ final class InputFiles implements AutoCloseable {
         return known;
       }
     }
-    InputBytes bytes = bytes(place.file());
+    InputBytes bytes = bytes(option, place.file());
     closing.add(bytes);
     FileFormat format = forced != null ? forced : FileFormat.detect(bytes, place.file());
     if (place.member() != null && format != FileFormat.NPZ) {
@@ -234,7 +239,10 @@ final class InputFiles implements AutoCloseable {
     return file;
   }
 
-  private InputBytes bytes(String file) {
+  private InputBytes bytes(String option, String file) {
+    if (file.isEmpty()) {
+      throw new UsageException(option + ": expected a file, found an empty name");
+    }
     if (file.equals(STANDARD_INPUT)) {
       return InputBytes.spool("standard input", session.in());
     }

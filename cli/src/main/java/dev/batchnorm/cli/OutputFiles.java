@@ -71,25 +71,26 @@ final class OutputFiles implements AutoCloseable {
     return manage(new NpzWriter(open(option, target, FileFormat.NPZ)));
   }
 
-  /** The file {@code --save} names, which is NPZ. */
-  NpzWriter save(String target) {
-    if (FileFormat.ofExtension(target) != FileFormat.NPZ) {
-      throw new UsageException("--save: expected a name ending in .npz, found " + target);
-    }
-    return npz("--save", target);
-  }
-
   /** Writes what was normalised with, and the running statistics if there are any. */
   void write(NpzWriter npz, Statistics s, @Nullable RunningStatistics running) {
     write(npz, "mean", s.mean());
     write(npz, "variance", s.variance());
     write(npz, "inverse_std", s.inverseStd());
-    npz.int64("count", s.channels() == 0 ? 0 : s.count()[0]);
+    write(npz, "count", s.channels() == 0 ? 0 : s.count()[0]);
     npz.float64("eps", s.eps());
+    digest("eps", Values.of(s.eps()));
     if (running != null) {
       write(npz, "running_mean", running.mean());
       write(npz, "running_variance", running.variance());
-      npz.int64("batches", running.batches());
+      write(npz, "batches", running.batches());
+    }
+  }
+
+  private void write(NpzWriter npz, String name, long value) {
+    npz.int64(name, value);
+    if (session.digests()) {
+      String line = Digest.line(name, value);
+      finishing.add(() -> session.tell(line));
     }
   }
 
@@ -132,13 +133,15 @@ final class OutputFiles implements AutoCloseable {
   }
 
   private AtomicOutput open(String option, String target, FileFormat format) {
-    String other = optionOfTarget.put(target, option);
+    boolean isPath = !target.equals(OutputOptions.STANDARD_OUTPUT);
+    String place = isPath ? path(target).toAbsolutePath().normalize().toString() : target;
+    String other = place.equals("/dev/null") ? null : optionOfTarget.put(place, option);
     if (other != null) {
       throw new UsageException(
           option + " and " + other + ": expected two files, found " + target + " for both");
     }
     boolean binary = format == FileFormat.NPY || format == FileFormat.NPZ;
-    if (target.equals(OutputOptions.STANDARD_OUTPUT)) {
+    if (!isPath) {
       if (binary && standardOutputIsTerminal()) {
         throw new UsageException(
             "standard output: expected a file or a pipe for "
@@ -148,13 +151,14 @@ final class OutputFiles implements AutoCloseable {
       }
       return AtomicOutput.standardOutput(session.out());
     }
-    AtomicOutput out = path(target);
+    AtomicOutput out = AtomicOutput.to(path(target));
+    closing.add(out);
     return sync ? out.sync() : out;
   }
 
-  private static AtomicOutput path(String target) {
+  private static Path path(String target) {
     try {
-      return AtomicOutput.to(Path.of(target));
+      return Path.of(target);
     } catch (InvalidPathException e) {
       throw new OutputException(target + ": expected a path, found " + e.getReason(), null, e);
     }

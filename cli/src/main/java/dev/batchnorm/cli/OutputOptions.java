@@ -36,6 +36,11 @@ final class OutputOptions {
     return sync;
   }
 
+  /** Checks what can be checked before a file is opened. */
+  void check() {
+    format("-o", target());
+  }
+
   /** The format for a target, or null for INPUT's. */
   @Nullable FileFormat format(String option, String target) {
     FileFormat asked = to == null ? null : BatchOptions.choice("--to", to, FileFormat.values());

@@ -1,7 +1,7 @@
 package dev.batchnorm.cli;
 
 import java.io.PrintWriter;
-import java.nio.charset.StandardCharsets;
+import java.io.StringWriter;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Help.Ansi;
@@ -50,7 +50,7 @@ final class RootCommand implements Runnable {
   /** Parses and runs what the session's arguments ask for. */
   static int execute(Session session) {
     ErrorReporter reporter = new ErrorReporter(session);
-    PrintWriter out = new PrintWriter(session.out(), false, StandardCharsets.UTF_8);
+    StringWriter help = new StringWriter();
     CommandLine commands =
         new CommandLine(new RootCommand())
             .addSubcommand(new ForwardCommand(session))
@@ -58,14 +58,23 @@ final class RootCommand implements Runnable {
             .addSubcommand(new BackwardCommand(session))
             .addSubcommand(new VerifyCommand(session))
             .addSubcommand(new EnginesCommand(session))
-            .setOut(out)
+            .setOut(new PrintWriter(help))
             .setColorScheme(CommandLine.Help.defaultColorScheme(Ansi.OFF))
             .setUsageHelpWidth(100)
-            .setCaseInsensitiveEnumValuesAllowed(true)
+            .setExpandAtFiles(false)
             .setParameterExceptionHandler((failure, arguments) -> reporter.report(failure))
             .setExecutionExceptionHandler((failure, command, parsed) -> reporter.report(failure));
-    int code = commands.execute(session.arguments().toArray(String[]::new));
-    out.flush();
-    return code;
+    commands
+        .getSubcommands()
+        .values()
+        .forEach(c -> c.getCommandSpec().versionProvider(new Version()));
+    try {
+      int code = commands.execute(session.arguments().toArray(String[]::new));
+      session.print(help.toString());
+      return code;
+    } catch (RuntimeException
+        | Error e) { // picocli hands over neither errors nor what printing throws
+      return reporter.report(e);
+    }
   }
 }

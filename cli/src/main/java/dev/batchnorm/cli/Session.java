@@ -1,9 +1,10 @@
 package dev.batchnorm.cli;
 
-import java.io.BufferedOutputStream;
+import dev.batchnorm.format.AtomicOutput;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.PrintStream;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.regex.Pattern;
@@ -76,9 +77,12 @@ final class Session {
     failure.printStackTrace(error);
   }
 
-  /** A stream of characters to standard output. */
-  PrintStream text() {
-    return new PrintStream(new BufferedOutputStream(out), false, StandardCharsets.UTF_8);
+  /** Prints to standard output; an output that cannot be written is an error as it is for data. */
+  void print(String text) {
+    try (AtomicOutput output = AtomicOutput.standardOutput(out)) {
+      output.write(ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8)));
+      output.commit();
+    }
   }
 
   /** The command line as it would be pasted into a shell. */

@@ -7,7 +7,6 @@ import dev.batchnorm.BatchNorm;
 import dev.batchnorm.Convention;
 import dev.batchnorm.DType;
 import dev.batchnorm.InputException;
-import dev.batchnorm.OutputException;
 import dev.batchnorm.Source;
 import dev.batchnorm.Statistics;
 import dev.batchnorm.engine.Engine;
@@ -17,8 +16,10 @@ import dev.batchnorm.verify.ArrayComparison;
 import dev.batchnorm.verify.EngineComparison;
 import dev.batchnorm.verify.SeededSource;
 import java.io.IOException;
-import java.io.PrintStream;
+import java.io.StringWriter;
+import java.io.UncheckedIOException;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -136,48 +137,45 @@ final class VerifyCommand implements Callable<Integer> {
 
   private void printTable(
       Source x, Engine engine, Engine reference, List<Part> parts, boolean passed) {
-    PrintStream out = session.text();
-    out.println(
-        describe(engine)
-            + " against "
-            + describe(reference)
-            + ": "
-            + x.name()
-            + ", "
-            + x.shape()
-            + " "
-            + x.type().label());
+    StringBuilder out = new StringBuilder();
+    out.append(describe(engine) + " against " + describe(reference) + ": ");
+    out.append(x.name() + ", " + x.shape() + " " + x.type().label() + "\n");
     long compared = 0;
     long differing = 0;
     for (Part part : parts) {
-      out.println(part.statistics() + " statistics");
+      out.append(part.statistics()).append(" statistics\n");
       for (ArrayComparison c : part.arrays()) {
         compared += c.compared();
         differing += c.differing();
-        out.printf("  %-18s %12d compared  %s%n", c.name(), c.compared(), verdict(c));
+        out.append(
+            String.format(
+                Locale.ROOT, "  %-18s %12d compared  %s%n", c.name(), c.compared(), verdict(c)));
       }
     }
-    out.println(
+    out.append(
         passed
-            ? "PASSED: " + compared + " numbers, none differs by a bit"
-            : "FAILED: " + differing + " of " + compared + " numbers differ");
+            ? "PASSED: " + compared + " numbers, none differs by a bit\n"
+            : "FAILED: " + differing + " of " + compared + " numbers differ\n");
     if (!passed) {
-      out.println("repeat: " + session.commandLine());
+      out.append("repeat: ").append(session.commandLine()).append('\n');
     }
-    out.flush();
+    session.print(out.toString());
   }
 
   private static String verdict(ArrayComparison c) {
     if (c.differing() == 0) {
       return "identical";
     }
-    return "%d differ, first at %s: reference %s, found %s, up to %s ulp apart"
-        .formatted(
-            c.differing(),
-            c.firstPlace(),
-            text(c, c.firstExpected()),
-            text(c, c.firstFound()),
-            Decimals.text(c.maxUlps()));
+    return c.differing()
+        + " differ, first at "
+        + c.firstPlace()
+        + ": reference "
+        + text(c, c.firstExpected())
+        + ", found "
+        + text(c, c.firstFound())
+        + ", up to "
+        + Decimals.text(c.maxUlps())
+        + " ulp apart";
   }
 
   private static String text(ArrayComparison c, double value) {
@@ -186,7 +184,7 @@ final class VerifyCommand implements Callable<Integer> {
 
   private void printJson(
       Source x, Engine engine, Engine reference, List<Part> parts, boolean passed) {
-    PrintStream out = session.text();
+    StringWriter out = new StringWriter();
     try (JsonGenerator json = new JsonFactory().createGenerator(out)) {
       json.useDefaultPrettyPrinter();
       json.writeStartObject();
@@ -208,8 +206,9 @@ final class VerifyCommand implements Callable<Integer> {
       json.writeEndObject();
       json.writeRaw('\n');
     } catch (IOException e) {
-      throw new OutputException("standard output: " + e.getMessage(), null, e);
+      throw new UncheckedIOException("a StringWriter takes everything", e);
     }
+    session.print(out.toString());
   }
 
   private static void write(JsonGenerator json, String statistics, ArrayComparison c)

@@ -41,8 +41,8 @@ public final class EngineComparison {
    *
    * @param dy the output gradient, shape of x
    * @param output T, the type of y and dx
-   * @return one comparison for each of sum_x, sum_xx, mean, mean_lo, variance, unbiased_variance
-   *     (where m ≥ 2), inverse_std, y, k1, k1_lo, k2, dgamma, dbeta, dx
+   * @return one comparison for each of count, sum_x, sum_xx, mean, mean_lo, variance,
+   *     unbiased_variance (where m ≥ 2), inverse_std, y, k1, k1_lo, k2, dgamma, dbeta, dx
    */
   public List<ArrayComparison> training(Source x, Source dy, DType output) {
     View view = x.shape().view();
@@ -52,7 +52,12 @@ public final class EngineComparison {
     Statistics expected = reference.parameters(expectedSums, eps);
     Statistics found = engine.parameters(foundSums, eps);
     List<ArrayComparison> comparisons = new ArrayList<>();
+    ArrayComparison counts = counts(expectedSums, foundSums);
+    comparisons.add(counts);
     comparisons.addAll(exactSums("sum_x", "sum_xx", expectedSums, foundSums));
+    if (counts.differing() > 0) {
+      return comparisons; // the passes that follow would refuse to go on
+    }
     comparisons.add(perChannel("mean", expected.mean(), found.mean()));
     comparisons.add(perChannel("mean_lo", expected.meanLo(), found.meanLo()));
     comparisons.add(perChannel("variance", expected.variance(), found.variance()));
@@ -110,6 +115,15 @@ public final class EngineComparison {
 
   private static Values chunk(Source source, Block block) {
     return source.chunk(block.offset(), (int) block.view().count());
+  }
+
+  private static ArrayComparison counts(ExactSums expected, ExactSums found) {
+    ArrayComparison counts =
+        new ArrayComparison("count", DType.F64, new View(1, expected.channels(), 1));
+    for (int c = 0; c < expected.channels(); c++) {
+      counts.add(BigInteger.valueOf(expected.counts()[c]), BigInteger.valueOf(found.counts()[c]));
+    }
+    return counts;
   }
 
   private static List<ArrayComparison> exactSums(

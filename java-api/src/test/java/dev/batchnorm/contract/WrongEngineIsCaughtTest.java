@@ -82,11 +82,7 @@ class WrongEngineIsCaughtTest {
         x.values().set(0, Double.NaN);
       }
       Batch dy = Data.SMALL_INTEGERS.batch(shape, type, 2);
-      try {
-        all.addAll(comparison.training(x, dy, type));
-      } catch (IllegalArgumentException refused) {
-        return; // the door noticed: COUNT makes statistics and gradients disagree
-      }
+      all.addAll(comparison.training(x, dy, type));
       all.addAll(comparison.given(x, new double[3], new double[] {1, 2, 3}, dy, type));
     }
     assertTrue(all.stream().anyMatch(c -> c.differing() > 0), wrong + " passed the comparison");
