@@ -135,7 +135,7 @@ int32_t bn_frozen_gradient_parameters(bn_how how, int64_t channels, int32_t dy_t
     if (g.flags != 0 || mean[c] - mean[c] != 0 || variance[c] != variance[c]) return;
     Integer b = minus(g.product, times(Integer::of(mean[c]), g.linear));
     if (variance[c] == HUGE_VAL) {
-      dgamma[c] = b.negative ? -0.0 : 0.0;
+      dgamma[c] = b.negative && !b.is_zero() ? -0.0 : 0.0;
       return;
     }
     dgamma[c] = frozen_ratio_to_root(b, plus(Integer::of(variance[c]), Integer::of(eps)), result_type);  // (B4)

@@ -10,7 +10,8 @@
 //   f32·f32    the product has 48 bits and is exact; high + low as above with multiples of 2^(ea+eb−46):
 //              sa + sb + 2t ≤ 59.
 //   otherwise  p = RN(a·b) and e = fma(a, b, −p) are exact together; p in high + low while sa + sb + 2t ≤ 53, e in
-//              another pair (sa + sb + 2t ≤ 55); e is exact while the smallest exponents add to at least −970.
+//              another pair (sa + sb + 2t ≤ 55); e is exact while the smallest exponents add to at least −970. No factor
+//              may be subnormal: its product's leading bit lies lower than its exponent says, and RN(a·b) is finer.
 //
 // The exponents are not guessed: the loop tracks the largest and smallest bit pattern of each column, and the column is
 // judged afterwards. (numerics: Shewchuk 1997 for TwoSum, Ogita, Rump and Oishi 2005 for the error bound.)
@@ -52,6 +53,7 @@ struct ExponentRange {
   bool finite;
   int lowest;
   int highest;
+  bool normal;
   int spread() const { return highest - lowest; }
 };
 
@@ -59,7 +61,8 @@ template <class T> static inline ExponentRange exponent_range(const Extremes<T>&
   int highest = (int)(extremes.largest[column] >> Bits<T>::FRACTION);
   bool any = extremes.largest[column] != 0;
   int lowest = any ? (int)((extremes.smallest[column] + 1) >> Bits<T>::FRACTION) : highest;
-  return ExponentRange{any, highest != Bits<T>::MAX_FIELD, lowest - Bits<T>::BIAS, highest - Bits<T>::BIAS};
+  return ExponentRange{any, highest != Bits<T>::MAX_FIELD, lowest - Bits<T>::BIAS, highest - Bits<T>::BIAS,
+                       lowest > 0};
 }
 
 template <class A, class B> struct Tile {
@@ -174,7 +177,8 @@ template <bool SAME, class A, class B> static inline bool tile_is_exact(const Ti
                                          : a.spread() + 2 * t <= 54 && a.highest + 1 + t <= 1023;
   bool product = Tile<A, B>::PRODUCT_EXACT
                      ? a.spread() + b.spread() + 2 * t <= 59
-                     : a.spread() + b.spread() + 2 * t <= 53 && a.lowest + b.lowest >= -970 &&
+                     : a.normal && b.normal && a.spread() + b.spread() + 2 * t <= 53 &&
+                           a.lowest + b.lowest >= -970 &&
                            a.highest + b.highest + 2 + t <= 1023;
   // Where one of the two is zero throughout, so are the products.
   return linear && (product || !a.any || !b.any);

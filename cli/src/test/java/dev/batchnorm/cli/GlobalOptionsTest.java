@@ -75,6 +75,7 @@ class GlobalOptionsTest extends CommandTest {
   void versionIsOneLine() {
     assertTrue(quiet("--version").out().matches("batchnorm \\S+\n"));
     assertEquals(quiet("--version").out(), quiet("-V").out());
+    assertEquals(quiet("--version").out(), quiet("forward --version").out());
   }
 
   @Test

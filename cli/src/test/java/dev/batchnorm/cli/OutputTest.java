@@ -308,6 +308,38 @@ class OutputTest extends CommandTest {
         run.error());
   }
 
+  @Test
+  void textThatCannotBeWrittenIsTold() {
+    for (String line :
+        List.of("engines", "engines --json", "verify ./x.csv --engine java", "--help")) {
+      CommandLineRun run =
+          writingTo(
+              new OutputStream() {
+                @Override
+                public void write(int b) throws IOException {
+                  throw new IOException("No space left on device");
+                }
+              },
+              line);
+      assertEquals(ExitCode.OUTPUT, run.code(), line);
+      assertEquals(1, run.error().size(), line);
+    }
+  }
+
+  @Test
+  void oneFileSpelledTwoWaysIsOneFile() {
+    refused(
+        2,
+        "forward ./x.csv -o ./y.npz --save ./../" + directory.getFileName() + "/y.npz",
+        "batchnorm: -o and --save: expected two files, found y.npz for both");
+  }
+
+  @Test
+  void aNameMayBeginWithAnAtSign() throws IOException {
+    Files.copy(path("x.csv"), path("@x.csv"));
+    assertEquals(quiet("forward ./x.csv").out(), quiet("forward ./@x.csv").out());
+  }
+
   private CommandLineRun writingTo(OutputStream out, String line) {
     InputStream nothing = new ByteArrayInputStream(new byte[0]);
     return CommandLineRun.writingTo(out, directory, nothing, List.of(line.split(" ", -1)));

@@ -50,6 +50,24 @@ class RefusalsTest extends CommandTest {
             "batchnorm: missing required option: '--dy=DY'",
             help("backward")),
         wrong(2, "forward ./x.csv --nope", "batchnorm: unknown option: '--nope'", help("forward")),
+        wrong(
+            2,
+            "forward ./nope.csv -o ./y.foo",
+            "batchnorm: -o: expected a name ending in .csv, .tsv, .npy or .npz, found y.foo",
+            "hint: --to csv|tsv|npy|npz names the format"),
+        wrong(
+            2,
+            "forward ./nope.csv --save ./s.txt",
+            "batchnorm: --save: expected a name ending in .npz, found s.txt"),
+        wrong(
+            2,
+            "backward ./x.csv --dy ./dy.csv --statistics foo -o ./g.npz",
+            "batchnorm: --statistics: expected --frozen beside it, found none",
+            "hint: without --frozen the statistics are the batch's own"),
+        wrong(
+            2,
+            "forward ./x.csv --threads many",
+            "batchnorm: --threads: expected a whole number, found \"many\""),
         wrong(2, "engines --nope", "batchnorm: unknown option: '--nope'", help("engines")),
         wrong(
             2,

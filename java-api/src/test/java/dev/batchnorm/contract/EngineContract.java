@@ -242,6 +242,41 @@ public abstract class EngineContract {
     }
   }
 
+  /**
+   * A subnormal's leading bit lies lower than its exponent field says, so its products are finer
+   * than they seem.
+   */
+  @Test
+  void aSubnormalFactorLosesNoBitOfTheProducts() {
+    Batch x = Batch.zeros(Shape.of(Layout.NC, 256, 1), DType.F64);
+    Batch dy = Batch.zeros(x.shape(), DType.F64);
+    for (int i = 0; i < 255; i++) {
+      x.values().set(i, 0x1.ffffffffffffep-1023);
+      dy.values().set(i, (2 - (1 + i % 64) * 0x1p-52) * 0x1p53);
+    }
+    x.values().set(255, Double.MIN_VALUE);
+    dy.values().set(255, (1 + 0x1p-52) * 0x1p53);
+    assertSameBits(
+        comparison(x.shape(), 1, EPS).training(x, dy, DType.F64), Data.TINY, x.shape(), DType.F64);
+    assertSameBits(
+        comparison(x.shape(), 1, EPS).training(dy, x, DType.F64), Data.TINY, x.shape(), DType.F64);
+  }
+
+  /** (Σdy·x − μ·Σdy)/√∞ is a zero with the numerator's sign, and +0 where that is 0. */
+  @Test
+  void anInfiniteGivenVarianceGivesSignedZeros() {
+    Batch x = Batch.of(Shape.of(Layout.NC, 2, 1), 5.0, 2);
+    Batch dy = Batch.of(x.shape(), -3.0, -1);
+    double[] infinite = {Double.POSITIVE_INFINITY};
+    for (double mean : new double[] {4.25, 0, 5}) {
+      assertSameBits(
+          comparison(x.shape(), 1, EPS).given(x, new double[] {mean}, infinite, dy, DType.F64),
+          Data.NORMAL,
+          x.shape(),
+          DType.F64);
+    }
+  }
+
   // Order and grouping
 
   @ParameterizedTest
