@@ -25,6 +25,10 @@ import java.util.stream.Stream;
  * {@code …} within a line for any characters. The commands of one transcript share a shell.
  */
 final class Console {
+  /** As the launcher says it: without it, newer Javas warn of every native library. */
+  static final String NATIVE_ACCESS =
+      Runtime.version().feature() >= 24 ? "--enable-native-access=ALL-UNNAMED" : "-Xshare:auto";
+
   private static final String MARK = "--- end of command ---";
   private static final String PROMPT = "$ ";
   private static final String MORE = "> ";
@@ -55,8 +59,8 @@ final class Console {
     String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
     Files.writeString(
         command,
-        "#!/bin/sh\nexec '%s' -Xshare:auto -XX:TieredStopAtLevel=1 -cp '%s' dev.batchnorm.cli.Main \"$@\"\n"
-            .formatted(java, classPath));
+        "#!/bin/sh\nexec '%s' -XX:TieredStopAtLevel=1 %s -cp '%s' dev.batchnorm.cli.Main \"$@\"\n"
+            .formatted(java, NATIVE_ACCESS, classPath));
     Files.setPosixFilePermissions(command, PosixFilePermissions.fromString("rwxr-xr-x"));
   }
 

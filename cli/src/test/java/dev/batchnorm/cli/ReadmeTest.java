@@ -136,6 +136,7 @@ class ReadmeTest {
         console.run(
             List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                Console.NATIVE_ACCESS,
                 "-cp",
                 folder + File.pathSeparator + classPath(),
                 name.group(1)));
