@@ -16,13 +16,29 @@ class Pinned {
   ~Pinned() {
     while (count_ > 0) {
       count_--;
-      env_->ReleasePrimitiveArrayCritical(arrays_[count_], starts_[count_], 0);
+      env_->ReleasePrimitiveArrayCritical(arrays_[count_], starts_[count_], modes_[count_]);
     }
   }
 
   bool out_of_memory() const { return out_of_memory_; }
 
-  char* bytes(jobject array, jlong offset_or_address = 0) {
+  // Memory that is only read: not copied back on a virtual machine that pins by copying.
+  const void* in(jobject array, jlong offset_or_address) { return pin(array, offset_or_address, JNI_ABORT); }
+
+  const double* in_doubles(jobject array, jlong first = 0) { return (const double*)in(array, 8 * first); }
+
+  void* out(jobject array, jlong offset_or_address) { return pin(array, offset_or_address, 0); }
+
+  double* out_doubles(jobject array) { return (double*)out(array, 0); }
+
+  // Sums whose channel `first` is the chunk's first.
+  bn_sums sums(jobject counts, jobject flags, jobject limbs, jlong first, jint limbs_per_channel, jint mode) {
+    return bn_sums{(int64_t*)pin(counts, 8 * first, mode), (int32_t*)pin(flags, 4 * first, mode),
+                   (uint64_t*)pin(limbs, 8 * first * limbs_per_channel, mode)};
+  }
+
+ private:
+  char* pin(jobject array, jlong offset_or_address, jint mode) {
     if (array == nullptr) return (char*)offset_or_address;
     char* start = (char*)env_->GetPrimitiveArrayCritical((jarray)array, nullptr);
     if (start == nullptr) {
@@ -30,22 +46,15 @@ class Pinned {
       return nullptr;
     }
     arrays_[count_] = (jarray)array;
+    modes_[count_] = mode;
     starts_[count_++] = start;
     return start + offset_or_address;
   }
 
-  double* doubles(jobject array, jlong first = 0) { return (double*)bytes(array, 8 * first); }
-
-  // Sums whose channel `first` is the chunk's first.
-  bn_sums sums(jobject counts, jobject flags, jobject limbs, jlong first, jint limbs_per_channel) {
-    return bn_sums{(int64_t*)bytes(counts, 8 * first), (int32_t*)bytes(flags, 4 * first),
-                   (uint64_t*)bytes(limbs, 8 * first * limbs_per_channel)};
-  }
-
- private:
   JNIEnv* env_;
   jarray arrays_[16];
   void* starts_[16];
+  jint modes_[16];
   int count_ = 0;
   bool out_of_memory_ = false;
 };
@@ -61,8 +70,8 @@ static inline jint jni_add_statistics(JNIEnv* env, jclass, jint isa, jint thread
                                       jlong inner, jint x_type, jobject x, jlong x_at, jobject counts, jobject flags,
                                       jobject limbs, jlong first, jint limbs_per_channel) {
   Pinned pin(env);
-  void* x_values = pin.bytes(x, x_at);
-  bn_sums sums = pin.sums(counts, flags, limbs, first, limbs_per_channel);
+  const void* x_values = pin.in(x, x_at);
+  bn_sums sums = pin.sums(counts, flags, limbs, first, limbs_per_channel, 0);
   BN_RETURN_IF_OUT_OF_MEMORY(pin);
   return bn_add_statistics(bn_how{isa, threads}, bn_view{outer, channels, inner}, x_type, x_values, sums);
 }
@@ -72,8 +81,8 @@ static inline jint jni_add_gradient_sums(JNIEnv* env, jclass, jint isa, jint thr
                                          jlong x_at, jobject counts, jobject flags, jobject limbs, jlong first,
                                          jint limbs_per_channel) {
   Pinned pin(env);
-  void *dy_values = pin.bytes(dy, dy_at), *x_values = pin.bytes(x, x_at);
-  bn_sums sums = pin.sums(counts, flags, limbs, first, limbs_per_channel);
+  const void *dy_values = pin.in(dy, dy_at), *x_values = pin.in(x, x_at);
+  bn_sums sums = pin.sums(counts, flags, limbs, first, limbs_per_channel, 0);
   BN_RETURN_IF_OUT_OF_MEMORY(pin);
   return bn_add_gradient_sums(bn_how{isa, threads}, bn_view{outer, channels, inner}, dy_type, dy_values, x_type,
                               x_values, sums);
@@ -83,9 +92,9 @@ static inline jint jni_parameters(JNIEnv* env, jclass, jint threads, jlong chann
                                   jobject flags, jobject limbs, jdouble eps, jobject mean, jobject mean_lo,
                                   jobject variance, jobject inverse_std) {
   Pinned pin(env);
-  bn_sums sums = pin.sums(counts, flags, limbs, 0, 0);
-  double *m = pin.doubles(mean), *lo = pin.doubles(mean_lo), *v = pin.doubles(variance),
-         *s = pin.doubles(inverse_std);
+  bn_sums sums = pin.sums(counts, flags, limbs, 0, 0, JNI_ABORT);
+  double *m = pin.out_doubles(mean), *lo = pin.out_doubles(mean_lo), *v = pin.out_doubles(variance),
+         *s = pin.out_doubles(inverse_std);
   BN_RETURN_IF_OUT_OF_MEMORY(pin);
   return bn_parameters(bn_how{BN_BASELINE, threads}, channels, x_type, sums, eps, m, lo, v, s);
 }
@@ -93,8 +102,8 @@ static inline jint jni_parameters(JNIEnv* env, jclass, jint threads, jlong chann
 static inline jint jni_unbiased_variance(JNIEnv* env, jclass, jint threads, jlong channels, jint x_type,
                                          jobject counts, jobject flags, jobject limbs, jobject variance) {
   Pinned pin(env);
-  bn_sums sums = pin.sums(counts, flags, limbs, 0, 0);
-  double* v = pin.doubles(variance);
+  bn_sums sums = pin.sums(counts, flags, limbs, 0, 0, JNI_ABORT);
+  double* v = pin.out_doubles(variance);
   BN_RETURN_IF_OUT_OF_MEMORY(pin);
   return bn_unbiased_variance(bn_how{BN_BASELINE, threads}, channels, x_type, sums, v);
 }
@@ -102,7 +111,8 @@ static inline jint jni_unbiased_variance(JNIEnv* env, jclass, jint threads, jlon
 static inline jint jni_given_inverse_std(JNIEnv* env, jclass, jint threads, jlong channels, jobject variance,
                                          jdouble eps, jobject inverse_std) {
   Pinned pin(env);
-  double *v = pin.doubles(variance), *s = pin.doubles(inverse_std);
+  const double* v = pin.in_doubles(variance);
+  double* s = pin.out_doubles(inverse_std);
   BN_RETURN_IF_OUT_OF_MEMORY(pin);
   return bn_given_inverse_std(bn_how{BN_BASELINE, threads}, channels, v, eps, s);
 }
@@ -113,10 +123,10 @@ static inline jint jni_gradient_parameters(JNIEnv* env, jclass, jint threads, jl
                                            jdouble eps, jint result_type, jobject k1, jobject k1_lo, jobject k2,
                                            jobject dgamma, jobject dbeta) {
   Pinned pin(env);
-  bn_sums gradients = pin.sums(gradient_counts, gradient_flags, gradient_limbs, 0, 0);
-  bn_sums sums = pin.sums(counts, flags, limbs, 0, 0);
-  double *k = pin.doubles(k1), *lo = pin.doubles(k1_lo), *kk = pin.doubles(k2), *dg = pin.doubles(dgamma),
-         *db = pin.doubles(dbeta);
+  bn_sums gradients = pin.sums(gradient_counts, gradient_flags, gradient_limbs, 0, 0, JNI_ABORT);
+  bn_sums sums = pin.sums(counts, flags, limbs, 0, 0, JNI_ABORT);
+  double *k = pin.out_doubles(k1), *lo = pin.out_doubles(k1_lo), *kk = pin.out_doubles(k2),
+         *dg = pin.out_doubles(dgamma), *db = pin.out_doubles(dbeta);
   BN_RETURN_IF_OUT_OF_MEMORY(pin);
   return bn_gradient_parameters(bn_how{BN_BASELINE, threads}, channels, dy_type, x_type, gradients, sums, eps,
                                 result_type, k, lo, kk, dg, db);
@@ -127,8 +137,9 @@ static inline jint jni_frozen_gradient_parameters(JNIEnv* env, jclass, jint thre
                                                   jobject gradient_limbs, jobject mean, jobject variance, jdouble eps,
                                                   jint result_type, jobject dgamma, jobject dbeta) {
   Pinned pin(env);
-  bn_sums gradients = pin.sums(gradient_counts, gradient_flags, gradient_limbs, 0, 0);
-  double *m = pin.doubles(mean), *v = pin.doubles(variance), *dg = pin.doubles(dgamma), *db = pin.doubles(dbeta);
+  bn_sums gradients = pin.sums(gradient_counts, gradient_flags, gradient_limbs, 0, 0, JNI_ABORT);
+  const double *m = pin.in_doubles(mean), *v = pin.in_doubles(variance);
+  double *dg = pin.out_doubles(dgamma), *db = pin.out_doubles(dbeta);
   BN_RETURN_IF_OUT_OF_MEMORY(pin);
   return bn_frozen_gradient_parameters(bn_how{BN_BASELINE, threads}, channels, dy_type, x_type, gradients, m, v, eps,
                                        result_type, dg, db);
@@ -138,9 +149,10 @@ static inline jint jni_normalise(JNIEnv* env, jclass, jint isa, jint threads, jl
                                  jint x_type, jobject x, jlong x_at, jobject mean, jobject mean_lo, jobject a,
                                  jobject beta, jlong first, jint y_type, jobject y, jlong y_at) {
   Pinned pin(env);
-  void *x_values = pin.bytes(x, x_at), *y_values = pin.bytes(y, y_at);
-  double *m = pin.doubles(mean, first), *lo = pin.doubles(mean_lo, first), *scale = pin.doubles(a, first),
-         *shift = pin.doubles(beta, first);
+  const void* x_values = pin.in(x, x_at);
+  void* y_values = pin.out(y, y_at);
+  const double *m = pin.in_doubles(mean, first), *lo = pin.in_doubles(mean_lo, first),
+               *scale = pin.in_doubles(a, first), *shift = pin.in_doubles(beta, first);
   BN_RETURN_IF_OUT_OF_MEMORY(pin);
   return bn_normalise(bn_how{isa, threads}, bn_view{outer, channels, inner}, x_type, x_values, m, lo, scale, shift,
                       y_type, y_values);
@@ -151,9 +163,11 @@ static inline jint jni_input_gradient(JNIEnv* env, jclass, jint isa, jint thread
                                       jlong x_at, jobject mean, jobject mean_lo, jobject a, jobject k1, jobject k1_lo,
                                       jobject k2, jlong first, jint dx_type, jobject dx, jlong dx_at) {
   Pinned pin(env);
-  void *dy_values = pin.bytes(dy, dy_at), *x_values = pin.bytes(x, x_at), *dx_values = pin.bytes(dx, dx_at);
-  double *m = pin.doubles(mean, first), *lo = pin.doubles(mean_lo, first), *scale = pin.doubles(a, first),
-         *k = pin.doubles(k1, first), *k_lo = pin.doubles(k1_lo, first), *kk = pin.doubles(k2, first);
+  const void *dy_values = pin.in(dy, dy_at), *x_values = pin.in(x, x_at);
+  void* dx_values = pin.out(dx, dx_at);
+  const double *m = pin.in_doubles(mean, first), *lo = pin.in_doubles(mean_lo, first),
+               *scale = pin.in_doubles(a, first), *k = pin.in_doubles(k1, first),
+               *k_lo = pin.in_doubles(k1_lo, first), *kk = pin.in_doubles(k2, first);
   BN_RETURN_IF_OUT_OF_MEMORY(pin);
   return bn_input_gradient(bn_how{isa, threads}, bn_view{outer, channels, inner}, dy_type, dy_values, x_type, x_values,
                            m, lo, scale, k, k_lo, kk, dx_type, dx_values);
@@ -163,8 +177,9 @@ static inline jint jni_frozen_input_gradient(JNIEnv* env, jclass, jint isa, jint
                                              jlong inner, jint dy_type, jobject dy, jlong dy_at, jobject a,
                                              jlong first, jint dx_type, jobject dx, jlong dx_at) {
   Pinned pin(env);
-  void *dy_values = pin.bytes(dy, dy_at), *dx_values = pin.bytes(dx, dx_at);
-  double* scale = pin.doubles(a, first);
+  const void* dy_values = pin.in(dy, dy_at);
+  void* dx_values = pin.out(dx, dx_at);
+  const double* scale = pin.in_doubles(a, first);
   BN_RETURN_IF_OUT_OF_MEMORY(pin);
   return bn_frozen_input_gradient(bn_how{isa, threads}, bn_view{outer, channels, inner}, dy_type, dy_values, scale,
                                   dx_type, dx_values);

@@ -1,5 +1,6 @@
 #include "integer.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "fixed_point.h"
@@ -17,20 +18,6 @@ void trim(Integer& a) {
   }
 }
 
-// a's limbs in units of 2^exponent, which is not above a's own. Returns how many.
-int aligned(const Integer& a, int exponent, uint64_t* limbs) {
-  int shift = a.exponent - exponent, whole = shift / 64, bits = shift % 64;
-  memset(limbs, 0, sizeof(uint64_t) * whole);
-  uint64_t carried = 0;
-  for (int i = 0; i < a.count; i++) {
-    limbs[whole + i] = a.limbs[i] << bits | carried;
-    carried = bits == 0 ? 0 : a.limbs[i] >> (64 - bits);
-  }
-  int count = whole + a.count;
-  if (carried != 0) limbs[count++] = carried;
-  return count;
-}
-
 Integer sum(const Integer& a, const Integer& b, bool negate_b) {
   bool b_negative = b.negative != negate_b;
   if (b.is_zero()) return a;
@@ -42,7 +29,8 @@ Integer sum(const Integer& a, const Integer& b, bool negate_b) {
   Integer result;
   result.exponent = a.exponent < b.exponent ? a.exponent : b.exponent;
   uint64_t other[Integer::MOST];
-  int count = aligned(a, result.exponent, result.limbs), other_count = aligned(b, result.exponent, other);
+  int count = shifted_limbs(a, a.exponent - result.exponent, result.limbs);
+  int other_count = shifted_limbs(b, b.exponent - result.exponent, other);
   for (; count < other_count; count++) result.limbs[count] = 0;
   for (; other_count < count; other_count++) other[other_count] = 0;
   result.negative = a.negative;
@@ -74,6 +62,19 @@ Integer sum(const Integer& a, const Integer& b, bool negate_b) {
 }
 
 }  // namespace
+
+int shifted_limbs(const Integer& a, int shift, uint64_t* limbs) {
+  int whole = shift / 64, bits = shift % 64;
+  memset(limbs, 0, sizeof(uint64_t) * whole);
+  uint64_t carried = 0;
+  for (int i = 0; i < a.count; i++) {
+    limbs[whole + i] = a.limbs[i] << bits | carried;
+    carried = bits == 0 ? 0 : a.limbs[i] >> (64 - bits);
+  }
+  int count = whole + a.count;
+  if (carried != 0) limbs[count++] = carried;
+  return count;
+}
 
 Integer Integer::of(uint64_t value) {
   Integer result;
@@ -115,6 +116,7 @@ Integer times(const Integer& a, const Integer& b) {
   result.negative = a.negative != b.negative;
   result.exponent = a.exponent + b.exponent;
   result.count = a.count + b.count;
+  assert(result.count <= Integer::MOST);
   memset(result.limbs, 0, sizeof(uint64_t) * result.count);
   for (int i = 0; i < a.count; i++) {
     uint64_t carry = 0;

@@ -26,6 +26,9 @@ struct Integer {
   int bits() const;
 };
 
+// a's limbs shifted left by `shift` bits, at least 0. Returns how many; needs room for shift / 64 + 1 more than a has.
+int shifted_limbs(const Integer& a, int shift, uint64_t* limbs);
+
 Integer plus(const Integer& a, const Integer& b);
 Integer minus(const Integer& a, const Integer& b);
 Integer times(const Integer& a, const Integer& b);

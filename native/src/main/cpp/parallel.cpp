@@ -5,9 +5,10 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <memory>
 #include <mutex>
-#include <system_error>
+#include <new>
 #include <thread>
 
 #if defined(__x86_64__)
@@ -68,10 +69,10 @@ class Pool {
     std::lock_guard<std::mutex> lock(mutex_);
     try {
       for (; threads_ < helpers; threads_++) std::thread([this] { serve(); }).detach();
-    } catch (const std::system_error&) {
-      // No more threads to be had: those there are, and the caller, do the work.
+      for (int i = 0; i < helpers; i++) offers_.push_back(job);
+    } catch (const std::exception&) {
+      // No more threads or memory to be had. Any number of offers will do, none included: the caller works too.
     }
-    for (int i = 0; i < helpers && i < threads_; i++) offers_.push_back(job);
     offered_.notify_all();
   }
 
@@ -109,7 +110,12 @@ void parallel_tasks(int threads, int64_t tasks, void (*run)(const void*, int64_t
     for (int64_t task = 0; task < tasks; task++) run(context, task);
     return;
   }
-  auto job = std::make_shared<Job>();
+  std::shared_ptr<Job> job;
+  try {
+    job = std::make_shared<Job>();
+  } catch (const std::bad_alloc&) {
+    return parallel_tasks(1, tasks, run, context);
+  }
   job->tasks = tasks;
   job->run = run;
   job->context = context;

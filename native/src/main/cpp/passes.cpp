@@ -62,14 +62,20 @@ Cut cut_elements(bn_how how, bn_view view) {
   return Cut{view, axis, axis == Axis::inner && view.inner < parts ? 1 : parts};
 }
 
-// Sums cut along channels where there are many: then no sums need to be merged.
-Cut cut_sums(bn_how how, bn_view view) {
+// Sums cut along channels where there are many, or where sums for each part would outweigh the data: then no sums need to
+// be merged.
+Cut cut_sums(bn_how how, bn_view view, int64_t bytes_per_channel) {
   int64_t parts = parts_for(how, view);
   const int64_t many = 512;
-  if (view.channels >= many * parts || (view.inner > 1 && view.channels >= parts)) {
+  bool outweigh = parts * bytes_per_channel > 4 * view.outer * view.inner;
+  if (view.channels >= many * parts || ((view.inner > 1 || outweigh) && view.channels >= parts)) {
     return Cut{view, Axis::channels, parts};
   }
-  return cut_elements(how, view);
+  return outweigh && view.channels > 1 ? Cut{view, Axis::channels, view.channels} : cut_elements(how, view);
+}
+
+int64_t bytes_of_sums(int type_a, int type_b) {
+  return 8 * (linear_format(type_a).limbs + product_format(type_a, type_b).limbs + 2);
 }
 
 size_t bytes_of(int type) { return type == BN_F32 ? 4 : 8; }
@@ -150,7 +156,7 @@ int32_t bn_isa_available(int32_t isa) {
 }
 
 int32_t bn_add_statistics(bn_how how, bn_view view, int32_t x_type, const void* x, bn_sums sums) {
-  Cut cut = cut_sums(how, view);
+  Cut cut = cut_sums(how, view, bytes_of_sums(x_type, x_type));
   PartSums parts(sums, cut, x_type, x_type);
   if (parts.out_of_memory()) return BN_OUT_OF_MEMORY;
   auto add = kernels(how.isa).add_statistics[x_type];
@@ -161,7 +167,7 @@ int32_t bn_add_statistics(bn_how how, bn_view view, int32_t x_type, const void* 
 
 int32_t bn_add_gradient_sums(bn_how how, bn_view view, int32_t dy_type, const void* dy, int32_t x_type, const void* x,
                              bn_sums sums) {
-  Cut cut = cut_sums(how, view);
+  Cut cut = cut_sums(how, view, bytes_of_sums(dy_type, x_type));
   PartSums parts(sums, cut, dy_type, x_type);
   if (parts.out_of_memory()) return BN_OUT_OF_MEMORY;
   auto add = kernels(how.isa).add_gradient_sums[dy_type][x_type];

@@ -1,7 +1,6 @@
 #include "rounding.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "batchnorm.h"
 #include "fixed_point.h"
@@ -36,22 +35,8 @@ double rounded(const Truncated& number, bool negative, int type) {
   return negative ? -result : result;
 }
 
-// Shifts left by whole and part limbs; returns the count of limbs, with room for one more above.
-int shifted(const Integer& a, int shift, uint64_t* limbs) {
-  int whole = shift / 64, bits = shift % 64;
-  memset(limbs, 0, sizeof(uint64_t) * whole);
-  uint64_t carried = 0;
-  for (int i = 0; i < a.count; i++) {
-    limbs[whole + i] = a.limbs[i] << bits | carried;
-    carried = bits == 0 ? 0 : a.limbs[i] >> (64 - bits);
-  }
-  int count = whole + a.count;
-  if (carried != 0) limbs[count++] = carried;
-  return count;
-}
-
-// |n / d| to `bits` or one more bits, at most 127 (Knuth, The Art of Computer Programming 2, 4.3.1, Algorithm D). The
-// exponent of the result has the parity of `bits_parity_exponent` if even_exponent is asked for.
+// |n / d| to `bits` or up to two more bits, at most 127 (Knuth, The Art of Computer Programming 2, 4.3.1, Algorithm D).
+// The exponent of the result is even if even_exponent asks for it.
 Truncated quotient(const Integer& n, const Integer& d, int bits, bool even_exponent) {
   int shift = bits + d.bits() - n.bits();
   int exponent = n.exponent - d.exponent - shift;
@@ -62,8 +47,8 @@ Truncated quotient(const Integer& n, const Integer& d, int bits, bool even_expon
   // The divisor's highest bit must be set; the same extra shift goes to the dividend.
   int normal = __builtin_clzll(d.limbs[d.count - 1]);
   uint64_t u[Integer::MOST + 4], v[Integer::MOST + 4];
-  int u_count = shifted(n, (shift > 0 ? shift : 0) + normal, u);
-  int v_count = shifted(d, (shift < 0 ? -shift : 0) + normal, v);
+  int u_count = shifted_limbs(n, (shift > 0 ? shift : 0) + normal, u);
+  int v_count = shifted_limbs(d, (shift < 0 ? -shift : 0) + normal, v);
   // A shift of the divisor by other than whole limbs may unset its highest bit: normalise again.
   int again = __builtin_clzll(v[v_count - 1]);
   if (again > 0) {

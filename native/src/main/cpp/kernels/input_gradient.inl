@@ -17,7 +17,7 @@ static void input_gradient(const Block& block, const void* dy_values, const void
     const X* x = (const X*)x_values + o * block.outer_stride;
     DX* dx = (DX*)dx_values + o * block.outer_stride;
     if (block.inner == 1 && block.channel_stride == 1) {
-#pragma GCC ivdep
+      BN_INDEPENDENT
       for (int64_t c = 0; c < block.channels; c++) {
         dx[c] = input_gradient_of<DY, X, DX>(dy[c], x[c], g.mean[c], g.mean_lo[c], g.a[c], g.k1[c], g.k1_lo[c],
                                              g.k2[c]);
@@ -26,7 +26,7 @@ static void input_gradient(const Block& block, const void* dy_values, const void
     }
     for (int64_t c = 0; c < block.channels; c++) {
       double mean = g.mean[c], mean_lo = g.mean_lo[c], a = g.a[c], k1 = g.k1[c], k1_lo = g.k1_lo[c], k2 = g.k2[c];
-#pragma GCC ivdep
+      BN_INDEPENDENT
       for (int64_t i = 0; i < block.inner; i++) {
         dx[i] = input_gradient_of<DY, X, DX>(dy[i], x[i], mean, mean_lo, a, k1, k1_lo, k2);
       }
@@ -43,7 +43,7 @@ static void frozen_input_gradient(const Block& block, const void* dy_values, con
     for (int64_t c = 0; c < block.channels; c++) {
       const DY* dy = (const DY*)dy_values + o * block.outer_stride + c * block.channel_stride;
       DX* dx = (DX*)dx_values + o * block.outer_stride + c * block.channel_stride;
-#pragma GCC ivdep
+      BN_INDEPENDENT
       for (int64_t i = 0; i < block.inner; i++) dx[i] = rounded<DX>(a[c] * (double)dy[i]);  // (B4)
     }
   }

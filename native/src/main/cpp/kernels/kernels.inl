@@ -7,6 +7,15 @@
 #include "../fixed_point.h"
 #include "kernels.h"
 
+// The next loop's iterations do not depend on each other, even where an output is an input.
+#if defined(__clang__)
+#define BN_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#define BN_UNROLL_4 _Pragma("clang loop unroll_count(4)")
+#else
+#define BN_INDEPENDENT _Pragma("GCC ivdep")
+#define BN_UNROLL_4 _Pragma("GCC unroll 4")
+#endif
+
 namespace {
 #include "element.inl"
 #include "exact_tile.inl"

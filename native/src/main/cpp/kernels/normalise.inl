@@ -12,7 +12,7 @@ static void normalise(const Block& block, const void* x_values, const Normalisat
     const X* x = (const X*)x_values + o * block.outer_stride;
     Y* y = (Y*)y_values + o * block.outer_stride;
     if (block.inner == 1 && block.channel_stride == 1) {
-#pragma GCC ivdep
+      BN_INDEPENDENT
       for (int64_t c = 0; c < block.channels; c++) {
         y[c] = normalised<X, Y>(x[c], n.mean[c], n.mean_lo[c], n.a[c], n.beta[c]);
       }
@@ -20,7 +20,7 @@ static void normalise(const Block& block, const void* x_values, const Normalisat
     }
     for (int64_t c = 0; c < block.channels; c++, x += block.channel_stride, y += block.channel_stride) {
       double mean = n.mean[c], mean_lo = n.mean_lo[c], a = n.a[c], beta = n.beta[c];
-#pragma GCC ivdep
+      BN_INDEPENDENT
       for (int64_t i = 0; i < block.inner; i++) y[i] = normalised<X, Y>(x[i], mean, mean_lo, a, beta);
     }
   }

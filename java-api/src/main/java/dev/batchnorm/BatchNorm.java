@@ -351,9 +351,7 @@ public final class BatchNorm {
      * @throws IllegalArgumentException if ε is negative or not finite
      */
     public Builder eps(double eps) {
-      if (!(eps >= 0 && eps < Double.POSITIVE_INFINITY)) {
-        throw new IllegalArgumentException("eps: expected a finite number ≥ 0, found " + eps);
-      }
+      Engine.checkEps(eps);
       this.eps = eps;
       return this;
     }

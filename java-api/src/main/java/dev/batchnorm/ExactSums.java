@@ -67,9 +67,21 @@ public final class ExactSums {
     this.channels = channels;
     this.linear = linear;
     this.product = product;
+    int most = Integer.MAX_VALUE / (linear.limbs + product.limbs);
+    if (channels < 0 || channels > most) {
+      throw new IllegalArgumentException(
+          "channels: expected 0 to "
+              + most
+              + " (sums "
+              + linear
+              + " and "
+              + product
+              + "), found "
+              + channels);
+    }
+    this.limbs = new long[channels * (linear.limbs + product.limbs)];
     this.counts = new long[channels];
     this.flags = new int[channels];
-    this.limbs = new long[Math.multiplyExact(channels, linear.limbs + product.limbs)];
   }
 
   /** Empty sums Σx and Σx² for x of the given type. */

@@ -44,6 +44,15 @@ public record RunningStatistics(double[] mean, double[] variance, long batches) 
    * @param batchVariance the batch's variance, unbiased or biased as the convention asks
    */
   public RunningStatistics updated(double[] batchMean, double[] batchVariance, Momentum momentum) {
+    if (batchMean.length != mean.length || batchVariance.length != mean.length) {
+      throw new IllegalArgumentException(
+          "batch statistics: expected "
+              + mean.length
+              + " channels (the running statistics'), found "
+              + batchMean.length
+              + " and "
+              + batchVariance.length);
+    }
     long n = Math.addExact(batches, 1);
     double keep = momentum.keep(n);
     double take = momentum.take(n);

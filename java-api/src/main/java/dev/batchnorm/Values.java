@@ -14,35 +14,52 @@ public final class Values {
   private final DType type;
   private final Buffer buffer;
 
-  private Values(DType type, Buffer buffer) {
+  private Values(DType type, Buffer buffer, ByteOrder order) {
+    if (!buffer.hasArray() && !(buffer.isDirect() && order == ByteOrder.nativeOrder())) {
+      throw new IllegalArgumentException(
+          "values: expected an array that may be written, or a direct buffer in native byte order, found "
+              + (buffer.isDirect() ? order + " order" : "another buffer on the heap"));
+    }
     this.type = type;
     this.buffer = buffer;
   }
 
   /** A window on the whole array. */
   public static Values of(float... values) {
-    return new Values(DType.F32, FloatBuffer.wrap(values));
+    return new Values(DType.F32, FloatBuffer.wrap(values), ByteOrder.nativeOrder());
   }
 
   /** A window on the whole array. */
   public static Values of(double... values) {
-    return new Values(DType.F64, DoubleBuffer.wrap(values));
-  }
-
-  /** A window on the buffer's values from its position to its limit. */
-  public static Values of(FloatBuffer values) {
-    return new Values(DType.F32, values.slice());
-  }
-
-  /** A window on the buffer's values from its position to its limit. */
-  public static Values of(DoubleBuffer values) {
-    return new Values(DType.F64, values.slice());
+    return new Values(DType.F64, DoubleBuffer.wrap(values), ByteOrder.nativeOrder());
   }
 
   /**
-   * A window on the bytes from the buffer's position to its limit, in the buffer's byte order.
+   * A window on the buffer's values from its position to its limit.
    *
-   * @throws IllegalArgumentException if the bytes are no whole number of values
+   * @throws IllegalArgumentException if the buffer is neither over an array nor direct in native
+   *     byte order
+   */
+  public static Values of(FloatBuffer values) {
+    return new Values(DType.F32, values.slice(), values.order());
+  }
+
+  /**
+   * A window on the buffer's values from its position to its limit.
+   *
+   * @throws IllegalArgumentException if the buffer is neither over an array nor direct in native
+   *     byte order
+   */
+  public static Values of(DoubleBuffer values) {
+    return new Values(DType.F64, values.slice(), values.order());
+  }
+
+  /**
+   * A window on the bytes from the buffer's position to its limit. A {@link ByteBuffer} is
+   * big-endian until told otherwise.
+   *
+   * @throws IllegalArgumentException if the bytes are no whole number of values, or the buffer is
+   *     not direct in native byte order
    */
   public static Values of(DType type, ByteBuffer bytes) {
     if (bytes.remaining() % type.bytes() != 0) {
@@ -55,7 +72,8 @@ public final class Values {
               + bytes.remaining());
     }
     ByteBuffer own = bytes.slice().order(bytes.order());
-    return new Values(type, type == DType.F32 ? own.asFloatBuffer() : own.asDoubleBuffer());
+    return new Values(
+        type, type == DType.F32 ? own.asFloatBuffer() : own.asDoubleBuffer(), own.order());
   }
 
   /** New zeros on the heap. */
@@ -122,7 +140,8 @@ public final class Values {
         type,
         buffer instanceof FloatBuffer floats
             ? floats.slice(first, count)
-            : ((DoubleBuffer) buffer).slice(first, count));
+            : ((DoubleBuffer) buffer).slice(first, count),
+        ByteOrder.nativeOrder());
   }
 
   /**

@@ -56,11 +56,14 @@ final class ErrorReporter {
       return say(known.getMessage(), known.hint(), code(known));
     }
     if (failure instanceof OutOfMemoryError) {
+      String reason = String.valueOf(failure.getMessage());
       String most = Runtime.getRuntime().maxMemory() / (1 << 20) + " MB";
-      return say(
-          "out of memory: the Java heap ends at " + most,
-          "BATCHNORM_JAVA_OPTS=-Xmx… raises it",
-          ExitCode.BUG);
+      return reason.startsWith("Java heap")
+          ? say(
+              "out of memory: the Java heap ends at " + most,
+              "BATCHNORM_JAVA_OPTS=-Xmx… raises it",
+              ExitCode.BUG)
+          : say("out of memory: " + reason, null, ExitCode.BUG);
     }
     return say("this is a bug: " + failure, "--stacktrace shows where", ExitCode.BUG);
   }

@@ -21,12 +21,13 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** The files a command writes: all appear when {@link #finish} is called, none if it is not. */
+/** The files a command writes: they appear when {@link #finish} is called, none if it is not. */
 final class OutputFiles implements AutoCloseable {
   private final Session session;
   private final boolean sync;
   private final Map<String, String> optionOfTarget = new HashMap<>();
   private final List<Runnable> finishing = new ArrayList<>();
+  private final List<Runnable> digests = new ArrayList<>();
   private final List<AutoCloseable> closing = new ArrayList<>();
 
   OutputFiles(Session session, OutputOptions options) {
@@ -90,7 +91,7 @@ final class OutputFiles implements AutoCloseable {
     npz.int64(name, value);
     if (session.digests()) {
       String line = Digest.line(name, value);
-      finishing.add(() -> session.tell(line));
+      digests.add(() -> session.tell(line));
     }
   }
 
@@ -106,7 +107,7 @@ final class OutputFiles implements AutoCloseable {
       return sink;
     }
     Digest digest = new Digest(name, type, sizes);
-    finishing.add(() -> session.tell(digest.line()));
+    digests.add(() -> session.tell(digest.line()));
     return new Sink() {
       private Values room = Values.of(new double[0]);
 
@@ -128,7 +129,7 @@ final class OutputFiles implements AutoCloseable {
     if (session.digests()) {
       Digest digest = new Digest(name, values.type(), sizes);
       digest.add(values);
-      finishing.add(() -> session.tell(digest.line()));
+      digests.add(() -> session.tell(digest.line()));
     }
   }
 
@@ -197,19 +198,30 @@ final class OutputFiles implements AutoCloseable {
     return writer;
   }
 
-  /** Makes all files appear, in the order they were opened, then tells the digests. */
+  /** Makes the files appear, one after the other as they were opened, then tells the digests. */
   void finish() {
     finishing.forEach(Runnable::run);
+    digests.forEach(Runnable::run);
   }
 
   @Override
   public void close() {
+    OutputException first = null;
     for (AutoCloseable output : closing) {
       try {
         output.close();
       } catch (Exception e) {
-        throw new OutputException("closing an output: " + e.getMessage(), null, e);
+        OutputException failure =
+            new OutputException("closing an output: " + e.getMessage(), null, e);
+        if (first == null) {
+          first = failure;
+        } else {
+          first.addSuppressed(failure);
+        }
       }
+    }
+    if (first != null) {
+      throw first;
     }
   }
 }

@@ -163,6 +163,7 @@ public abstract class Engine {
       Values x, View view, Statistics statistics, Affine affine, int firstChannel, Values y) {
     checkChunk("x", x, view);
     checkChunk("y", y, view);
+    checkWritable("y", y);
     checkChannels(view, firstChannel, statistics.channels());
     double[] scale = statistics.scale(affine);
     doNormalise(x, view, statistics, scale, affine.beta(statistics.channels()), firstChannel, y);
@@ -191,6 +192,7 @@ public abstract class Engine {
     checkChunk("dy", dy, view);
     checkChunk("x", x, view);
     checkChunk("dx", dx, view);
+    checkWritable("dx", dx);
     checkChannels(view, firstChannel, statistics.channels());
     if (parameters.k1().length != statistics.channels()) {
       throw new IllegalArgumentException(
@@ -261,6 +263,13 @@ public abstract class Engine {
     }
   }
 
+  private static void checkWritable(String name, Values values) {
+    if (values.buffer().isReadOnly()) {
+      throw new IllegalArgumentException(
+          name + ": expected memory that may be written, found a read-only buffer");
+    }
+  }
+
   private static void checkChannels(View view, int firstChannel, int channels) {
     if (firstChannel < 0 || view.channels() > channels - firstChannel) {
       throw new IllegalArgumentException(
@@ -288,7 +297,12 @@ public abstract class Engine {
     }
   }
 
-  private static void checkEps(double eps) {
+  /**
+   * Refuses an ε that is negative or not finite.
+   *
+   * @throws IllegalArgumentException if it is
+   */
+  public static void checkEps(double eps) {
     if (!(eps >= 0 && eps < Double.POSITIVE_INFINITY)) {
       throw new IllegalArgumentException(
           "eps: expected a finite number ≥ 0, found " + Decimals.text(eps));

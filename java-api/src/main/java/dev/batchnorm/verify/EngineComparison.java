@@ -42,7 +42,9 @@ public final class EngineComparison {
    * @param dy the output gradient, shape of x
    * @param output T, the type of y and dx
    * @return one comparison for each of count, sum_x, sum_xx, mean, mean_lo, variance,
-   *     unbiased_variance (where m ≥ 2), inverse_std, y, k1, k1_lo, k2, dgamma, dbeta, dx
+   *     unbiased_variance (where m ≥ 2), inverse_std, y, sum_dy, sum_dyx, k1, k1_lo, k2, dgamma,
+   *     dbeta, dx; only the first three where a count differs, because nothing after it could be
+   *     compared
    */
   public List<ArrayComparison> training(Source x, Source dy, DType output) {
     View view = x.shape().view();

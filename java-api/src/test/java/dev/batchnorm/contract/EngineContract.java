@@ -24,6 +24,9 @@ import dev.batchnorm.engine.Engine;
 import dev.batchnorm.engine.Engines;
 import dev.batchnorm.verify.ArrayComparison;
 import dev.batchnorm.verify.EngineComparison;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -697,6 +700,42 @@ public abstract class EngineContract {
   private static void refused(String message, Runnable call) {
     IllegalArgumentException refusal = assertThrows(IllegalArgumentException.class, call::run);
     assertEquals(message, refusal.getMessage());
+  }
+
+  @Test
+  void refusesToWriteWhereItMayNot() {
+    Batch x = Data.NORMAL.batch(Shape.of(Layout.NC, 3, 2), DType.F32, 1);
+    Statistics s = norm().statistics(x);
+    View view = x.shape().view();
+    ByteBuffer bytes = ByteBuffer.allocateDirect(24).order(ByteOrder.nativeOrder());
+    Values readOnly = Values.of(DType.F32, bytes.asReadOnlyBuffer().order(ByteOrder.nativeOrder()));
+    refused(
+        "y: expected memory that may be written, found a read-only buffer",
+        () -> engine().normalise(x.values(), view, s, Affine.IDENTITY, 0, readOnly));
+    GradientParameters p = engine().gradientParameters(gradientSums(x, x), s, DType.F32);
+    refused(
+        "dx: expected memory that may be written, found a read-only buffer",
+        () ->
+            engine()
+                .inputGradient(x.values(), x.values(), view, s, Affine.IDENTITY, p, 0, readOnly));
+    assertEquals(
+        norm().sums(new Batch(x.shape(), readOnly)),
+        norm().sums(Batch.zeros(x.shape(), DType.F32)));
+  }
+
+  @Test
+  void valuesAreArraysOrNativeDirectBuffers() {
+    ByteBuffer bigEndian = ByteBuffer.allocateDirect(24).order(ByteOrder.BIG_ENDIAN);
+    boolean littleHere = ByteOrder.nativeOrder() == ByteOrder.LITTLE_ENDIAN;
+    if (littleHere) {
+      assertThrows(IllegalArgumentException.class, () -> Values.of(DType.F32, bigEndian));
+    }
+    assertThrows(
+        IllegalArgumentException.class, () -> Values.of(DType.F32, ByteBuffer.allocate(24)));
+    assertThrows(
+        IllegalArgumentException.class,
+        () -> Values.of(FloatBuffer.wrap(new float[6]).asReadOnlyBuffer()));
+    assertEquals(2, Values.of(FloatBuffer.wrap(new float[] {1, 2, 3}, 1, 2)).get(0));
   }
 
   @Test

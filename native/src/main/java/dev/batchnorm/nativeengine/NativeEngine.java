@@ -7,10 +7,8 @@ import dev.batchnorm.Statistics;
 import dev.batchnorm.Values;
 import dev.batchnorm.View;
 import dev.batchnorm.engine.Engine;
+import java.lang.ref.Reference;
 import java.nio.Buffer;
-import java.nio.ByteOrder;
-import java.nio.DoubleBuffer;
-import java.nio.FloatBuffer;
 import org.jspecify.annotations.Nullable;
 
 /** Hands each pass to the C++ kernels: arrays pinned, buffers by address, nothing copied. */
@@ -41,15 +39,6 @@ final class NativeEngine extends Engine {
       if (buffer.hasArray()) {
         return new Memory(buffer.array(), (long) buffer.arrayOffset() * values.type().bytes());
       }
-      ByteOrder order =
-          buffer instanceof FloatBuffer floats ? floats.order() : ((DoubleBuffer) buffer).order();
-      if (!buffer.isDirect() || order != ByteOrder.nativeOrder()) {
-        throw new IllegalArgumentException(
-            "values: expected an array or a direct buffer in native byte order, found "
-                + buffer
-                + " in "
-                + order);
-      }
       return new Memory(null, Kernels.address(buffer));
     }
   }
@@ -66,9 +55,17 @@ final class NativeEngine extends Engine {
     return sums.linear().limbs() + sums.product().limbs();
   }
 
-  private static void check(int status) {
+  /**
+   * Ends a call: the values it was given by address must not be freed before. The kernels throw
+   * nothing.
+   */
+  @SuppressWarnings("ReachabilityFenceUsage")
+  private static void check(int status, Values... used) {
+    for (Values values : used) {
+      Reference.reachabilityFence(values);
+    }
     if (status != 0) {
-      throw new OutOfMemoryError("batchnorm kernels: no memory for the sums of each thread");
+      throw new OutOfMemoryError("no memory for the sums of each thread; fewer threads need less");
     }
   }
 
@@ -89,7 +86,8 @@ final class NativeEngine extends Engine {
             sums.flags(),
             sums.limbs(),
             firstChannel,
-            limbs(sums)));
+            limbs(sums)),
+        x);
   }
 
   @Override
@@ -114,7 +112,9 @@ final class NativeEngine extends Engine {
             sums.flags(),
             sums.limbs(),
             firstChannel,
-            limbs(sums)));
+            limbs(sums)),
+        dy,
+        x);
   }
 
   @Override
@@ -245,7 +245,9 @@ final class NativeEngine extends Engine {
             firstChannel,
             type(y.type()),
             yAt.array(),
-            yAt.at()));
+            yAt.at()),
+        x,
+        y);
   }
 
   @Override
@@ -283,7 +285,10 @@ final class NativeEngine extends Engine {
             firstChannel,
             type(dx.type()),
             dxAt.array(),
-            dxAt.at()));
+            dxAt.at()),
+        dy,
+        x,
+        dx);
   }
 
   @Override
@@ -305,6 +310,8 @@ final class NativeEngine extends Engine {
             firstChannel,
             type(dx.type()),
             dxAt.array(),
-            dxAt.at()));
+            dxAt.at()),
+        dy,
+        dx);
   }
 }

@@ -24,11 +24,11 @@ final class FortranReader {
   private final long rowValues;
   private final long count;
 
-  private ByteBuffer panel = ByteBuffer.allocate(0);
+  private ByteBuffer panel = ByteBuffer.allocateDirect(0);
   private long panelFirst;
   private long panelCount;
 
-  private ByteBuffer window = ByteBuffer.allocate(0);
+  private ByteBuffer window = ByteBuffer.allocateDirect(0);
   private long windowStart;
 
   FortranReader(InputBytes in, long dataStart, long[] sizes, int itemBytes, long panelBytes) {

@@ -159,7 +159,7 @@ final class ZipDirectory {
       }
       at += 4 + size;
     }
-    return ByteBuffer.allocate(0);
+    return ByteBuffer.allocateDirect(0);
   }
 
   private long field(long value, ByteBuffer extra, String member) {
