@@ -70,7 +70,7 @@ public record Statistics(
   public List<String> warnings(Affine affine) {
     List<String> warnings = new ArrayList<>();
     if (!given() && channels() > 0 && count[0] == 0) {
-      warnings.add("no values: the statistics are NaN and the running statistics stay as they are");
+      warnings.add("no values: the outputs are empty and the statistics NaN");
       return warnings;
     }
     IntPredicate noSpread = c -> given() ? variance[c] + eps == 0 : isConstantWithoutEps(c);

@@ -123,6 +123,7 @@ final class BackwardCommand implements Callable<Integer> {
           given.found() + ": expected --frozen beside it, found none",
           "without --frozen the statistics are the batch's own");
     }
+    output.check();
     boolean apart = dx != null || dgamma != null || dbeta != null;
     if (apart && output.isGiven()) {
       throw new UsageException("-o: expected either -o or --dx, --dgamma and --dbeta, found both");

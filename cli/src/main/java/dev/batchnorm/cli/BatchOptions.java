@@ -66,7 +66,7 @@ final class BatchOptions {
       paramLabel = "LIST",
       description =
           "CSV columns to normalise, by name, number or range as in a,b,3-5; the others pass through.")
-  private String columns = "";
+  private @Nullable String columns;
 
   @Option(
       names = "--exclude",
@@ -84,6 +84,9 @@ final class BatchOptions {
   void check() {
     if (layout != null && channelAxis != null) {
       throw new UsageException("--layout and --channel-axis: expected one of the two, found both");
+    }
+    if (columns != null && columns.isBlank()) {
+      throw new UsageException("--columns: expected names, numbers or ranges, found an empty list");
     }
     axes();
     dtype();
@@ -113,7 +116,7 @@ final class BatchOptions {
       CsvOptions options =
           CsvOptions.of(of)
               .withHeader(choice("--header", header, CsvOptions.Header.values()))
-              .withColumns(columns)
+              .withColumns(columns == null ? "" : columns)
               .withExclude(exclude);
       if (delimiter != null) {
         options = options.withDelimiter(delimiter(delimiter));

@@ -5,6 +5,7 @@ import dev.batchnorm.EngineUnavailableException;
 import dev.batchnorm.InputException;
 import dev.batchnorm.OutputException;
 import dev.batchnorm.format.ClosedPipeException;
+import dev.batchnorm.format.Wording;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Model.OptionSpec;
@@ -30,8 +31,14 @@ final class ErrorReporter {
       return say(usage.getMessage(), usage.hint(), ExitCode.USAGE);
     }
     if (failure instanceof UnmatchedArgumentException unmatched
-        && unmatched.getCommandLine().getParent() == null
-        && !unmatched.isUnknownOption()) {
+        && !unmatched.isUnknownOption()
+        && unmatched.getCommandLine().getParent() != null) {
+      return say(
+          "expected no further argument, found " + Wording.quoted(unmatched.getUnmatched().get(0)),
+          null,
+          ExitCode.USAGE);
+    }
+    if (failure instanceof UnmatchedArgumentException unmatched && !unmatched.isUnknownOption()) {
       String known = String.join(", ", unmatched.getCommandLine().getSubcommands().keySet());
       String found = unmatched.getUnmatched().get(0);
       return say(
@@ -42,9 +49,10 @@ final class ErrorReporter {
         && parameter.getValue() != null) {
       return say(
           option.longestName()
-              + ": expected a whole number, found \""
-              + parameter.getValue()
-              + "\"",
+              + ": expected a whole number"
+              + (Numbers.isNumber(parameter.getValue()) ? " that a machine can count to" : "")
+              + ", found "
+              + Wording.quoted(parameter.getValue()),
           null,
           ExitCode.USAGE);
     }

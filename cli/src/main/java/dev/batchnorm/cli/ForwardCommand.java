@@ -94,9 +94,6 @@ final class ForwardCommand implements Callable<Integer> {
     if (save != null && FileFormat.ofExtension(save) != FileFormat.NPZ) {
       throw new UsageException("--save: expected a name ending in .npz, found " + save);
     }
-    if (running != null && save == null) {
-      session.warn("--running without --save: the updated statistics are written nowhere");
-    }
     Convention chosen = BatchOptions.choice("--convention", convention, Convention.values());
     BatchNorm.Builder builder = BatchNorm.builder().convention(chosen);
     Double eps = affine.eps();
@@ -119,6 +116,9 @@ final class ForwardCommand implements Callable<Integer> {
       Sink y = outputs.array("-o", output.target(), output, x, true, "y", type, sizes);
       Statistics statistics = norm.forward(x.source(), y);
       statistics.warnings(norm.affine()).forEach(w -> session.warn(x.source().name() + ": " + w));
+      if (running != null && saved == null) {
+        session.warn("--running without --save: the updated statistics are written nowhere");
+      }
       if (saved != null) {
         outputs.write(
             saved,

@@ -7,6 +7,7 @@ import dev.batchnorm.Source;
 import dev.batchnorm.format.Decimals;
 import dev.batchnorm.format.FileFormat;
 import dev.batchnorm.format.InputBytes;
+import dev.batchnorm.format.Wording;
 import dev.batchnorm.format.csv.CsvOptions;
 import dev.batchnorm.format.csv.CsvTable;
 import dev.batchnorm.format.npy.NpyArray;
@@ -271,7 +272,7 @@ final class InputFiles implements AutoCloseable {
             + ": expected a member "
             + String.join(" or ", wanted)
             + ", found "
-            + (members.isEmpty() ? "none" : String.join(", ", members)),
+            + Wording.some(members),
         "name one: " + place.file() + ":MEMBER");
   }
 

@@ -38,6 +38,9 @@ final class OutputOptions {
 
   /** Checks what can be checked before a file is opened. */
   void check() {
+    if (target().isEmpty()) {
+      throw new UsageException("-o: expected a file, found an empty name");
+    }
     format("-o", target());
   }
 

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
+import java.util.List;
 import java.util.Locale;
 
 /** How error lines show what was found. */
@@ -11,6 +12,17 @@ public final class Wording {
   private static final int LONGEST_QUOTE = 40;
 
   private Wording() {}
+
+  /** The first names of a list, and how many there are if that is not all. */
+  public static String some(List<String> names) {
+    int most = 12;
+    if (names.isEmpty()) {
+      return "none";
+    }
+    return names.size() <= most
+        ? String.join(", ", names)
+        : String.join(", ", names.subList(0, most)) + ", … (" + names.size() + " in all)";
+  }
 
   /** The text in quotes, on one line, cut after 40 characters. */
   public static String quoted(String text) {

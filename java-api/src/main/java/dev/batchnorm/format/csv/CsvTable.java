@@ -187,9 +187,12 @@ public final class CsvTable implements AutoCloseable {
     return complete;
   }
 
-  private static String hint(CsvRecords.Cell cell) {
+  private static @Nullable String hint(CsvRecords.Cell cell) {
     if (cell.isEmpty()) {
       return "--missing nan reads empty cells as NaN, --missing skip drops their rows";
+    }
+    if (Decimals.isNumber(cell.bytes, cell.from, cell.to)) {
+      return null; // too large: no choice of columns helps
     }
     return MISSING_MARKS.contains(cell.text().toLowerCase(Locale.ROOT))
         ? "--missing nan reads empty cells as NaN"

@@ -23,7 +23,7 @@ public final class NpySink implements Sink, AutoCloseable {
   private final DType type;
   private final long[] sizes;
   private long missing;
-  private ByteBuffer buffer = ByteBuffer.allocateDirect(0);
+  private ByteBuffer buffer = ByteBuffer.allocateDirect(0).order(ByteOrder.LITTLE_ENDIAN);
 
   private NpySink(AtomicOutput out, DType type, long[] sizes, long count) {
     this.out = out;

@@ -102,7 +102,7 @@ public final class NpzFile implements AutoCloseable {
               + ": expected a member "
               + Wording.quoted(member)
               + ", found "
-              + (members.isEmpty() ? "none" : String.join(", ", members)));
+              + Wording.some(members));
     }
     InputBytes bytes = check(entry, in.name() + ":" + member);
     opened.put(member, bytes);

@@ -203,7 +203,7 @@ public final class NpzWriter implements AutoCloseable {
     private final int itemBytes;
     private final long[] sizes;
     private long missing;
-    private ByteBuffer room = ByteBuffer.allocateDirect(0);
+    private ByteBuffer room = ByteBuffer.allocateDirect(0).order(ByteOrder.LITTLE_ENDIAN);
 
     Member(Entry entry, int itemBytes, long missing, long[] sizes) {
       this.entry = entry;
