@@ -13,6 +13,7 @@ import dev.batchnorm.format.npz.NpzFile
 import dev.batchnorm.format.npz.NpzWriter
 import dev.batchnorm.verify.EngineComparison
 import java.nio.ByteBuffer
+import java.nio.ByteOrder
 import java.nio.DoubleBuffer
 import java.nio.FloatBuffer
 import java.nio.file.Files
@@ -164,7 +165,7 @@ class BatchNormFromKotlinTest {
         assertEquals(0.5, values.slice(1, 1).get(0))
         assertEquals(2, Values.of(FloatBuffer.allocate(2)).count())
         assertEquals(2, Values.of(DoubleBuffer.allocate(2)).count())
-        assertEquals(2, Values.of(DType.F32, ByteBuffer.allocate(8)).count())
+        assertEquals(2, Values.of(DType.F32, ByteBuffer.allocateDirect(8).order(ByteOrder.nativeOrder())).count())
         assertEquals(6, Batch.zeros(x.shape, DType.F32).values.count())
         assertThrows(IllegalStateException::class.java) { values.toFloats() }
     }
