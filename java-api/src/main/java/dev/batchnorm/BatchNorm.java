@@ -76,6 +76,7 @@ public final class BatchNorm {
    * @param x any shape; needs m ≥ 1 to be useful, m = 0 gives an empty y and NaN statistics
    * @return y of x's shape, in x's type unless {@link Builder#outputType} was set, and the
    *     statistics
+   * @throws IllegalArgumentException if γ or β was given for another number of channels
    */
   public Forward forward(Batch x) {
     Statistics statistics = statistics(x);
@@ -87,6 +88,9 @@ public final class BatchNorm {
    *
    * @param y receives x's values normalised, in C order, in the sink's type
    * @return the statistics
+   * @throws IllegalArgumentException if γ or β was given for another number of channels
+   * @throws InputException if x cannot be read
+   * @throws OutputException if y cannot be written
    */
   public Statistics forward(Source x, Sink y) {
     Statistics statistics = statistics(x);
@@ -99,12 +103,17 @@ public final class BatchNorm {
    *
    * @param statistics from {@link #given}, or another batch's own
    * @return y of x's shape
+   * @throws IllegalArgumentException if the statistics, γ or β are for another number of channels
    */
   public Batch infer(Batch x, Statistics statistics) {
     return normalise(x, statistics);
   }
 
-  /** Normalises an array with given statistics (F3–F5), chunk by chunk; x is read once. */
+  /**
+   * Normalises an array with given statistics (F3–F5), chunk by chunk; x is read once.
+   *
+   * @throws IllegalArgumentException if the statistics, γ or β are for another number of channels
+   */
   public void infer(Source x, Statistics statistics, Sink y) {
     checkChannels(x, statistics);
     for (Block block : blocks(x)) {
@@ -126,6 +135,7 @@ public final class BatchNorm {
    * from x.
    *
    * @param dy the output gradient, shape of x
+   * @throws IllegalArgumentException if dy has another shape, or γ another number of channels
    */
   public Gradients backward(Batch dy, Batch x) {
     return backward(dy, x, statistics(x));
@@ -136,6 +146,8 @@ public final class BatchNorm {
    *
    * @param dy the output gradient, shape of x
    * @param statistics those that {@link #forward(Batch)} returned for x, or given ones
+   * @throws IllegalArgumentException if dy has another shape, or the statistics or γ another number
+   *     of channels, or the statistics count other values than x has
    */
   public Gradients backward(Batch dy, Batch x, Statistics statistics) {
     Batch dx = Batch.zeros(x.shape(), outputType != null ? outputType : x.type());
@@ -150,6 +162,8 @@ public final class BatchNorm {
    *
    * @param dx receives the input gradient in C order, in the sink's type
    * @return dγ and dβ, and the coefficients of B3
+   * @throws IllegalArgumentException if dy has another shape, or the statistics or γ another number
+   *     of channels, or the statistics count other values than x has
    */
   public GradientParameters backward(Source dy, Source x, Statistics statistics, Sink dx) {
     checkChannels(x, statistics);
@@ -195,7 +209,11 @@ public final class BatchNorm {
     return statistics(sums(x));
   }
 
-  /** The statistics of everything that was merged into the sums (F1–F3), each rounded once. */
+  /**
+   * The statistics of everything that was merged into the sums (F1–F3), each rounded once.
+   *
+   * @param sums those of {@link #sums}, merged or not; shared with the result, not copied
+   */
   public Statistics statistics(ExactSums sums) {
     return engine.parameters(sums, eps);
   }
@@ -225,6 +243,7 @@ public final class BatchNorm {
    * @return {@code running} itself if the batch has no values
    * @throws InputException if the convention asks for the unbiased variance and a channel has one
    *     value
+   * @throws IllegalArgumentException if the statistics are given ones, or channels differ
    */
   public RunningStatistics update(RunningStatistics running, Statistics statistics) {
     ExactSums sums = statistics.sums();
@@ -333,6 +352,7 @@ public final class BatchNorm {
      * Sets β, 0 unless set.
      *
      * @param beta one finite value per channel, or a single one for all channels
+     * @throws IllegalArgumentException if there is none, or one is not finite
      */
     public Builder beta(double... beta) {
       affine = affine.withBeta(beta);
@@ -383,7 +403,11 @@ public final class BatchNorm {
       return this;
     }
 
-    /** The settings, ready to compute. */
+    /**
+     * The settings, ready to compute.
+     *
+     * @throws EngineUnavailableException if no engine was set and none can run here
+     */
     public BatchNorm build() {
       return new BatchNorm(this);
     }
