@@ -67,11 +67,14 @@ class Pool {
  public:
   void offer(const std::shared_ptr<Job>& job, int helpers) {
     std::lock_guard<std::mutex> lock(mutex_);
+    // Where no more threads or memory are to be had: any number of threads and offers will do, none included.
     try {
       for (; threads_ < helpers; threads_++) std::thread([this] { serve(); }).detach();
-      for (int i = 0; i < helpers; i++) offers_.push_back(job);
     } catch (const std::exception&) {
-      // No more threads or memory to be had. Any number of offers will do, none included: the caller works too.
+    }
+    try {
+      for (int i = 0; i < helpers && i < threads_; i++) offers_.push_back(job);
+    } catch (const std::exception&) {
     }
     offered_.notify_all();
   }

@@ -3,7 +3,6 @@ package dev.batchnorm.cli;
 import dev.batchnorm.BatchNorm;
 import dev.batchnorm.DType;
 import dev.batchnorm.GradientParameters;
-import dev.batchnorm.InputException;
 import dev.batchnorm.Sink;
 import dev.batchnorm.Source;
 import dev.batchnorm.Statistics;
@@ -93,8 +92,7 @@ final class BackwardCommand implements Callable<Integer> {
     try (InputFiles inputs = new InputFiles(session);
         OutputFiles outputs = new OutputFiles(session, output)) {
       InputFiles.Input x = inputs.batch("INPUT", input, batch, "x");
-      Source dySource = inputs.batch("--dy", dy, batch, "dy").source();
-      checkShapes(dySource, x.source());
+      Source dySource = inputs.outputGradient(dy, batch, x.source());
       builder.affine(affine.affine(inputs, x.source()));
       StatisticsFile file = frozen ? inputs.statistics("--running", given.file()) : null;
       if (file != null) {
@@ -136,21 +134,13 @@ final class BackwardCommand implements Callable<Integer> {
     }
   }
 
-  private static void checkShapes(Source dy, Source x) {
-    if (!dy.shape().equals(x.shape())) {
-      throw new InputException(
-          dy.name() + ": expected shape " + x.shape() + " (" + x.name() + "), found " + dy.shape());
-    }
-  }
-
   private void write(
       BatchNorm norm,
       InputFiles.Input x,
       Source dySource,
       Statistics statistics,
       OutputFiles outputs) {
-    DType asked = batch.dtype();
-    DType type = asked != null ? asked : x.source().type();
+    DType type = batch.outputType(x.source());
     long[] sizes = x.source().shape().sizes();
     if (dx == null && dgamma == null && dbeta == null) {
       NpzWriter npz = outputs.npz("-o", output.target());

@@ -4,6 +4,7 @@ import dev.batchnorm.DType;
 import dev.batchnorm.InputException;
 import dev.batchnorm.Layout;
 import dev.batchnorm.Shape;
+import dev.batchnorm.Source;
 import dev.batchnorm.format.Axes;
 import dev.batchnorm.format.FileFormat;
 import dev.batchnorm.format.csv.CsvOptions;
@@ -105,6 +106,12 @@ final class BatchOptions {
   /** The type asked for, or null for the input's own. */
   @Nullable DType dtype() {
     return dtype == null ? null : choice("--dtype", dtype, DType.values());
+  }
+
+  /** T, the type of y and dx: the type asked for, else that of x. */
+  DType outputType(Source x) {
+    DType asked = dtype();
+    return asked != null ? asked : x.type();
   }
 
   @Nullable FileFormat format() {

@@ -109,8 +109,7 @@ final class ForwardCommand implements Callable<Integer> {
       InputFiles.Input x = inputs.batch("INPUT", input, batch, "x");
       BatchNorm norm = builder.affine(affine.affine(inputs, x.source())).build();
       RunningStatistics before = running == null ? null : running(inputs, x.source(), running);
-      DType asked = batch.dtype();
-      DType type = asked != null ? asked : x.source().type();
+      DType type = batch.outputType(x.source());
       long[] sizes = x.source().shape().sizes();
       NpzWriter saved = save == null ? null : outputs.npz("--save", save);
       Sink y = outputs.array("-o", output.target(), output, x, true, "y", type, sizes);

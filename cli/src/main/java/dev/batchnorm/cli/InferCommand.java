@@ -57,8 +57,7 @@ final class InferCommand implements Callable<Integer> {
       BatchNorm norm =
           builder.affine(affine.affine(inputs, x.source())).eps(given.eps(eps, file)).build();
       Statistics statistics = given.statistics(session, norm, file, x.source());
-      DType asked = batch.dtype();
-      DType type = asked != null ? asked : x.source().type();
+      DType type = batch.outputType(x.source());
       long[] sizes = x.source().shape().sizes();
       Sink y = outputs.array("-o", output.target(), output, x, true, "y", type, sizes);
       norm.infer(x.source(), statistics, y);

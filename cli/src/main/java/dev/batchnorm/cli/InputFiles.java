@@ -85,6 +85,16 @@ final class InputFiles implements AutoCloseable {
     return new Input(table.source(options.axes()), file.format(), table);
   }
 
+  /** Opens the output gradient that {@code --dy} names, which has x's shape. */
+  Source outputGradient(String argument, BatchOptions options, Source x) {
+    Source dy = batch("--dy", argument, options, "dy").source();
+    if (!dy.shape().equals(x.shape())) {
+      throw new InputException(
+          dy.name() + ": expected shape " + x.shape() + " (" + x.name() + "), found " + dy.shape());
+    }
+    return dy;
+  }
+
   /**
    * γ or β as typed: a number for all channels, or a file with one value per channel.
    *
@@ -234,6 +244,9 @@ final class InputFiles implements AutoCloseable {
               + format.label().toUpperCase(Locale.ROOT));
     }
     NpzFile npz = format == FileFormat.NPZ ? NpzFile.open(bytes) : null;
+    if (npz != null) {
+      closing.add(npz); // it may hold inflated members
+    }
     Opened file = new Opened(bytes, format, npz);
     opened.put(place.file(), file);
     usedBy.put(place.file(), option);

@@ -70,7 +70,9 @@ final class RootCommand implements Runnable {
         .forEach(c -> c.getCommandSpec().versionProvider(new Version()));
     try {
       int code = commands.execute(session.arguments().toArray(String[]::new));
-      session.print(help.toString());
+      if (help.getBuffer().length() > 0) {
+        session.print(help.toString());
+      }
       return code;
     } catch (RuntimeException
         | Error e) { // picocli hands over neither errors nor what printing throws

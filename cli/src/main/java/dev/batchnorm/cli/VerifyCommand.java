@@ -6,7 +6,6 @@ import dev.batchnorm.Affine;
 import dev.batchnorm.BatchNorm;
 import dev.batchnorm.Convention;
 import dev.batchnorm.DType;
-import dev.batchnorm.InputException;
 import dev.batchnorm.Source;
 import dev.batchnorm.Statistics;
 import dev.batchnorm.engine.Engine;
@@ -93,22 +92,11 @@ final class VerifyCommand implements Callable<Integer> {
     Engine reference = Engines.named("java", 1);
     try (InputFiles inputs = new InputFiles(session)) {
       Source x = inputs.batch("INPUT", input, batch, "x").source();
-      DType asked = batch.dtype();
-      DType type = asked != null ? asked : x.type();
+      DType type = batch.outputType(x);
       Source gradient =
           dy == null
               ? new SeededSource(x.shape(), x.type(), seed)
-              : inputs.batch("--dy", dy, batch, "dy").source();
-      if (!gradient.shape().equals(x.shape())) {
-        throw new InputException(
-            gradient.name()
-                + ": expected shape "
-                + x.shape()
-                + " ("
-                + x.name()
-                + "), found "
-                + gradient.shape());
-      }
+              : inputs.outputGradient(dy, batch, x);
       Affine parameters = affine.affine(inputs, x);
       EngineComparison comparison = new EngineComparison(reference, engine, parameters, eps);
       Statistics own = BatchNorm.builder().engine(reference).eps(eps).build().statistics(x);
