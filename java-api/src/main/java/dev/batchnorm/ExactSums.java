@@ -84,17 +84,17 @@ public final class ExactSums {
     this.flags = new int[channels];
   }
 
-  /** Empty sums Σx and Σx² for x of the given type. */
+  /** Empty sums Σx and Σx² for x of the given type; f16 has the formats of f32. */
   public static ExactSums statistics(int channels, DType x) {
-    return x == DType.F32
-        ? new ExactSums(channels, Register.F32, Register.F32_PRODUCT)
-        : new ExactSums(channels, Register.F64, Register.F64_PRODUCT);
+    return x == DType.F64
+        ? new ExactSums(channels, Register.F64, Register.F64_PRODUCT)
+        : new ExactSums(channels, Register.F32, Register.F32_PRODUCT);
   }
 
   /** Empty sums Σdy and Σdy·x for dy and x of the given types. */
   public static ExactSums gradients(int channels, DType dy, DType x) {
-    Register linear = dy == DType.F32 ? Register.F32 : Register.F64;
-    boolean narrow = dy == DType.F32 && x == DType.F32;
+    Register linear = dy == DType.F64 ? Register.F64 : Register.F32;
+    boolean narrow = dy != DType.F64 && x != DType.F64;
     return new ExactSums(channels, linear, narrow ? Register.F32_PRODUCT : Register.F64_PRODUCT);
   }
 

@@ -5,10 +5,11 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.DoubleBuffer;
 import java.nio.FloatBuffer;
+import java.nio.ShortBuffer;
 
 /**
- * A run of f32 or f64 values in memory, on the heap or off it. A {@code Values} is a window: it
- * shares the array or buffer it was made from, and neither copies nor frees it.
+ * A run of f16, f32 or f64 values in memory, on the heap or off it. A {@code Values} is a window:
+ * it shares the array or buffer it was made from, and neither copies nor frees it.
  */
 public final class Values {
   private final DType type;
@@ -22,6 +23,11 @@ public final class Values {
     }
     this.type = type;
     this.buffer = buffer;
+  }
+
+  /** A window on the whole array, whose elements are the bits of f16 values. */
+  public static Values ofBinary16(short... bits) {
+    return new Values(DType.F16, ShortBuffer.wrap(bits), ByteOrder.nativeOrder());
   }
 
   /** A window on the whole array. */
@@ -72,13 +78,22 @@ public final class Values {
               + bytes.remaining());
     }
     ByteBuffer own = bytes.slice().order(bytes.order());
-    return new Values(
-        type, type == DType.F32 ? own.asFloatBuffer() : own.asDoubleBuffer(), own.order());
+    Buffer values =
+        switch (type) {
+          case F16 -> own.asShortBuffer();
+          case F32 -> own.asFloatBuffer();
+          case F64 -> own.asDoubleBuffer();
+        };
+    return new Values(type, values, own.order());
   }
 
   /** New zeros on the heap. */
   public static Values allocate(DType type, int count) {
-    return type == DType.F32 ? of(new float[count]) : of(new double[count]);
+    return switch (type) {
+      case F16 -> ofBinary16(new short[count]);
+      case F32 -> of(new float[count]);
+      case F64 -> of(new double[count]);
+    };
   }
 
   /**
@@ -101,8 +116,8 @@ public final class Values {
   }
 
   /**
-   * The shared {@link FloatBuffer} or {@link DoubleBuffer}; its position is 0 and its limit the
-   * count.
+   * The shared {@link ShortBuffer} of f16 bits, {@link FloatBuffer} or {@link DoubleBuffer}; its
+   * position is 0 and its limit the count.
    */
   public Buffer buffer() {
     return buffer;
@@ -110,9 +125,11 @@ public final class Values {
 
   /** The value at the index, widened exactly. */
   public double get(int index) {
-    return buffer instanceof FloatBuffer floats
-        ? floats.get(index)
-        : ((DoubleBuffer) buffer).get(index);
+    return switch (type) {
+      case F16 -> Binary16.value(((ShortBuffer) buffer).get(index));
+      case F32 -> ((FloatBuffer) buffer).get(index);
+      case F64 -> ((DoubleBuffer) buffer).get(index);
+    };
   }
 
   /**
@@ -120,10 +137,11 @@ public final class Values {
    * empty payload.
    */
   public void set(int index, double value) {
-    if (buffer instanceof FloatBuffer floats) {
-      floats.put(index, Double.isNaN(value) ? Float.NaN : (float) value);
-    } else {
-      ((DoubleBuffer) buffer).put(index, Double.isNaN(value) ? Double.NaN : value);
+    switch (type) {
+      case F16 -> ((ShortBuffer) buffer).put(index, Binary16.bits(value));
+      case F32 ->
+          ((FloatBuffer) buffer).put(index, Double.isNaN(value) ? Float.NaN : (float) value);
+      case F64 -> ((DoubleBuffer) buffer).put(index, Double.isNaN(value) ? Double.NaN : value);
     }
   }
 
@@ -136,25 +154,35 @@ public final class Values {
     if (first == 0 && count == count()) {
       return this;
     }
-    return new Values(
-        type,
-        buffer instanceof FloatBuffer floats
-            ? floats.slice(first, count)
-            : ((DoubleBuffer) buffer).slice(first, count),
-        ByteOrder.nativeOrder());
+    return new Values(type, buffer.slice(first, count), ByteOrder.nativeOrder());
   }
 
   /**
-   * A copy as floats.
+   * Copies values of the same type from another window to the start of this one.
+   *
+   * @throws IndexOutOfBoundsException if they do not fit
+   */
+  public void put(int index, Values source, int first, int count) {
+    switch (type) {
+      case F16 -> ((ShortBuffer) buffer).put(index, (ShortBuffer) source.buffer, first, count);
+      case F32 -> ((FloatBuffer) buffer).put(index, (FloatBuffer) source.buffer, first, count);
+      case F64 -> ((DoubleBuffer) buffer).put(index, (DoubleBuffer) source.buffer, first, count);
+    }
+  }
+
+  /**
+   * A copy as floats, f16 widened exactly.
    *
    * @throws IllegalStateException if the values are f64, which floats cannot hold
    */
   public float[] toFloats() {
-    if (!(buffer instanceof FloatBuffer floats)) {
+    if (type == DType.F64) {
       throw new IllegalStateException("values: expected f32, found f64; toDoubles() takes both");
     }
     float[] copy = new float[count()];
-    floats.get(0, copy);
+    for (int i = 0; i < copy.length; i++) {
+      copy[i] = (float) get(i);
+    }
     return copy;
   }
 

@@ -51,18 +51,15 @@ final class Digest {
   }
 
   void add(Values values) {
-    ByteBuffer bytes = ByteBuffer.allocate(CHUNK * type.bytes()).order(ByteOrder.LITTLE_ENDIAN);
+    ByteBuffer bytes =
+        ByteBuffer.allocateDirect(CHUNK * type.bytes()).order(ByteOrder.LITTLE_ENDIAN);
     for (int first = 0; first < values.count(); first += CHUNK) {
-      int end = Math.min(values.count(), first + CHUNK);
-      bytes.clear();
-      for (int i = first; i < end; i++) {
-        if (type == DType.F32) {
-          bytes.putInt(Float.floatToIntBits((float) values.get(i)));
-        } else {
-          bytes.putLong(Double.doubleToLongBits(values.get(i)));
-        }
+      int count = Math.min(values.count() - first, CHUNK);
+      Values chunk = Values.of(type, bytes.clear().limit(count * type.bytes()));
+      for (int i = 0; i < count; i++) {
+        chunk.set(i, values.get(first + i)); // makes NaNs the one NaN
       }
-      sha256.update(bytes.flip());
+      sha256.update(bytes);
     }
   }
 

@@ -167,7 +167,7 @@ final class VerifyCommand implements Callable<Integer> {
   }
 
   private static String text(ArrayComparison c, double value) {
-    return c.type() == DType.F32 ? Decimals.text((float) value) : Decimals.text(value);
+    return Decimals.text(c.type(), value);
   }
 
   private void printJson(

@@ -3,12 +3,16 @@ package dev.batchnorm.format;
 import com.fasterxml.jackson.core.io.schubfach.DoubleToDecimal;
 import com.fasterxml.jackson.core.io.schubfach.FloatToDecimal;
 import dev.batchnorm.DType;
+import java.math.BigDecimal;
+import java.math.MathContext;
+import java.math.RoundingMode;
 import java.nio.charset.StandardCharsets;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The text of numbers. Written is what Python prints: {@code repr} of a float for f64, numpy's text
- * for f32 — the shortest decimal that reads back to the same bits, the same on every Java version.
- * Read is the grammar of a CSV cell, rounded once.
+ * for f16 and f32 — the shortest decimal that reads back to the same bits, the same on every Java
+ * version. Read is the grammar of a CSV cell, rounded once.
  */
 public final class Decimals {
   /** No number's text is longer than this. */
@@ -17,44 +21,80 @@ public final class Decimals {
   private static final int LOWEST_PLAIN_EXPONENT = -4;
   private static final int FIRST_SCIENTIFIC_EXPONENT = 16;
 
+  /** Five digits tell all f16 numbers apart. */
+  private static final int MOST_DIGITS_16 = 5;
+
+  private static final @Nullable String[] SHORTEST_16 = new String[0x7c00];
+
   private Decimals() {}
 
   /** The value as Python's {@code repr} prints it, {@code 1e-05}. */
   public static String text(double value) {
-    byte[] text = new byte[LONGEST];
-    return new String(text, 0, put(value, text, 0), StandardCharsets.ISO_8859_1);
+    return text(DType.F64, value);
   }
 
-  /** The value as numpy prints it, {@code 1e-05}. */
-  public static String text(float value) {
+  /**
+   * The value as Python and numpy print it, {@code 1e-05}.
+   *
+   * @param value a value of the type
+   */
+  public static String text(DType type, double value) {
     byte[] text = new byte[LONGEST];
-    return new String(text, 0, put(value, text, 0), StandardCharsets.ISO_8859_1);
+    return new String(text, 0, put(type, value, text, 0), StandardCharsets.ISO_8859_1);
   }
 
-  /** Puts the text of the value into the array from {@code at} on and returns its end. */
-  public static int put(double value, byte[] into, int at) {
+  /**
+   * Puts the text of the value into the array from {@code at} on and returns its end.
+   *
+   * @param value a value of the type
+   */
+  public static int put(DType type, double value, byte[] into, int at) {
     if (!Double.isFinite(value)) {
       return putSpecial(value, into, at);
     }
-    String shortest = DoubleToDecimal.toString(value);
-    if (Math.abs(value) < Double.MIN_NORMAL && twoDigits(shortest)) {
-      shortest = oneDigitIfEnough(shortest, DType.F64);
-    }
-    return putPython(shortest, LOWEST_PLAIN_EXPONENT, into, at);
+    String shortest =
+        switch (type) {
+          case F16 -> shortest16(value);
+          case F32 -> shortest32((float) value);
+          case F64 -> shortest64(value);
+        };
+    // Python decides by the digits, numpy by the value: the f32 nearest to 0.0001 is below it.
+    boolean below = type != DType.F64 && Math.abs(value) < 1e-4;
+    return putPython(shortest, below ? LOWEST_PLAIN_EXPONENT + 1 : LOWEST_PLAIN_EXPONENT, into, at);
   }
 
-  /** Puts the text of the value into the array from {@code at} on and returns its end. */
-  public static int put(float value, byte[] into, int at) {
-    if (!Float.isFinite(value)) {
-      return putSpecial(value, into, at);
-    }
+  private static String shortest64(double value) {
+    String shortest = DoubleToDecimal.toString(value);
+    return Math.abs(value) < Double.MIN_NORMAL && twoDigits(shortest)
+        ? oneDigitIfEnough(shortest, DType.F64)
+        : shortest;
+  }
+
+  private static String shortest32(float value) {
     String shortest = FloatToDecimal.toString(value);
-    if (Math.abs(value) < Float.MIN_NORMAL && twoDigits(shortest)) {
-      shortest = oneDigitIfEnough(shortest, DType.F32);
+    return Math.abs(value) < Float.MIN_NORMAL && twoDigits(shortest)
+        ? oneDigitIfEnough(shortest, DType.F32)
+        : shortest;
+  }
+
+  /** There are so few f16 numbers that each is worked out once, by trying ever more digits. */
+  private static String shortest16(double value) {
+    int magnitude = (int) DType.F16.bits(Math.abs(value));
+    String shortest = SHORTEST_16[magnitude];
+    if (shortest == null) {
+      BigDecimal exact = new BigDecimal(Math.abs(value));
+      BigDecimal digits = exact;
+      for (int count = 1; count <= MOST_DIGITS_16; count++) {
+        digits = exact.round(new MathContext(count, RoundingMode.HALF_EVEN));
+        if (DType.F16.round(digits.doubleValue()) == Math.abs(value)) {
+          break;
+        }
+      }
+      String unscaled = digits.unscaledValue().toString();
+      shortest = unscaled + ".0E" + -digits.scale();
+      SHORTEST_16[magnitude] = shortest;
     }
-    // numpy compares the value itself, and the float nearest to 0.0001 is below it.
-    boolean below = Math.abs((double) value) < 1e-4;
-    return putPython(shortest, below ? LOWEST_PLAIN_EXPONENT + 1 : LOWEST_PLAIN_EXPONENT, into, at);
+    return Double.doubleToRawLongBits(value) < 0 ? "-" + shortest : shortest;
   }
 
   private static int putSpecial(double value, byte[] into, int at) {
@@ -252,16 +292,41 @@ public final class Decimals {
       return bytes[from] == '-' ? Double.NEGATIVE_INFINITY : Double.POSITIVE_INFINITY;
     }
     String text = new String(bytes, from, to - from, StandardCharsets.ISO_8859_1);
-    double value = type == DType.F32 ? Float.parseFloat(text) : Double.parseDouble(text);
+    double value =
+        switch (type) {
+          case F16 -> parse16(text);
+          case F32 -> Float.parseFloat(text);
+          case F64 -> Double.parseDouble(text);
+        };
     if (Double.isInfinite(value)) {
       throw new NumberFormatException(
           "expected a number within ±"
-              + (type == DType.F32 ? text(Float.MAX_VALUE) : text(Double.MAX_VALUE))
+              + text(type, largest(type))
               + " ("
               + type.label()
               + "), found "
               + Wording.quoted(text));
     }
     return value;
+  }
+
+  /** Rounded once, not by way of binary64: a tie there may be none of the decimal. */
+  private static double parse16(String text) {
+    double wide = Double.parseDouble(text);
+    double below = DType.F16.round(Math.nextDown(wide));
+    double above = DType.F16.round(Math.nextUp(wide));
+    if (below == above || Double.isInfinite(wide)) {
+      return DType.F16.round(wide);
+    }
+    int side = new BigDecimal(text).compareTo(new BigDecimal(wide));
+    return side < 0 ? below : side > 0 ? above : DType.F16.round(wide);
+  }
+
+  private static double largest(DType type) {
+    return switch (type) {
+      case F16 -> 65504;
+      case F32 -> Float.MAX_VALUE;
+      case F64 -> Double.MAX_VALUE;
+    };
   }
 }

@@ -40,7 +40,7 @@ final class ReferenceEngine extends Engine {
   /** Adds the count, Σa and Σa·b of each channel. */
   private static void addSums(
       Values a, Values b, View view, ExactSums sums, int firstChannel, int flagOfB) {
-    boolean exactProduct = a.type() == DType.F32 && b.type() == DType.F32;
+    boolean exactProduct = a.type() != DType.F64 && b.type() != DType.F64;
     Superaccumulator[] linear = accumulators(view.channels(), sums.linear());
     Superaccumulator[] product = accumulators(view.channels(), sums.product());
     int at = 0;

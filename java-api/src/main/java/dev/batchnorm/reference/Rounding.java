@@ -4,8 +4,9 @@ import dev.batchnorm.DType;
 import java.math.BigInteger;
 
 /**
- * RN_T: an exact number rounded once to binary32 or binary64, to nearest, ties to even. Overflow
- * gives an infinity, an exact 0 gives +0, a non-zero number that rounds to 0 keeps its sign.
+ * RN_T: an exact number rounded once to binary16, binary32 or binary64, to nearest, ties to even.
+ * Overflow gives an infinity, an exact 0 gives +0, a non-zero number that rounds to 0 keeps its
+ * sign.
  */
 final class Rounding {
   /**
@@ -59,8 +60,18 @@ final class Rounding {
    * inexact}.
    */
   private static double round(BigInteger quotient, int exponent, boolean inexact, DType type) {
-    int precision = type == DType.F32 ? 24 : 53;
-    int lowest = type == DType.F32 ? -149 : -1074;
+    int precision =
+        switch (type) {
+          case F16 -> 11;
+          case F32 -> 24;
+          case F64 -> 53;
+        };
+    int lowest =
+        switch (type) {
+          case F16 -> -24;
+          case F32 -> -149;
+          case F64 -> -1074;
+        };
     int dropped = Math.max(quotient.bitLength() - precision, lowest - exponent);
     if (dropped > quotient.bitLength()) {
       return 0.0; // below half of the smallest subnormal
@@ -71,7 +82,6 @@ final class Rounding {
     if (half && (rest || kept.testBit(0))) {
       kept = kept.add(BigInteger.ONE);
     }
-    double rounded = Math.scalb(kept.doubleValue(), exponent + dropped);
-    return type == DType.F32 ? (float) rounded : rounded;
+    return type.round(Math.scalb(kept.doubleValue(), exponent + dropped)); // too large is infinite
   }
 }

@@ -26,11 +26,9 @@ public final class Ulps {
 
   /** Integers in the order of the numbers: −0.0 is −1, +0.0 is 0. */
   private static long ordered(double value, DType type) {
-    if (type == DType.F32) {
-      int bits = Float.floatToRawIntBits((float) value);
-      return bits >= 0 ? bits : Integer.MIN_VALUE - bits - 1;
-    }
-    long bits = Double.doubleToRawLongBits(value);
-    return bits >= 0 ? bits : Long.MIN_VALUE - bits - 1;
+    int unused = Long.SIZE - 8 * type.bytes();
+    long bits = type.bits(value) << unused >> unused; // the sign where a long has it
+    long negativeZero = Long.MIN_VALUE >> unused;
+    return bits >= 0 ? bits : negativeZero - bits - 1;
   }
 }

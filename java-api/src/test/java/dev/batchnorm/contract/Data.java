@@ -18,28 +18,38 @@ public enum Data {
   MEAN_1E4 {
     @Override
     double value(Random random, DType type) {
-      return 1e4 + random.nextGaussian();
+      return 1e4 + random.nextGaussian() * (type == DType.F16 ? 100 : 1);
     }
   },
   /** A mean that one binary64 cannot hold closely enough. */
   MEAN_1E10 {
     @Override
     double value(Random random, DType type) {
-      return 1e10 + random.nextGaussian() * (type == DType.F32 ? 1e5 : 1);
+      return switch (type) {
+        case F16 -> 5e4 + random.nextGaussian() * 1e3;
+        case F32 -> 1e10 + random.nextGaussian() * 1e5;
+        case F64 -> 1e10 + random.nextGaussian();
+      };
     }
   },
   /** Sums that lose every other value of the tile. */
   OUTLIER {
     @Override
     double value(Random random, DType type) {
-      return random.nextInt(50) == 0 ? 1e30 : random.nextGaussian();
+      double outlier = type == DType.F16 ? 6e4 : 1e30;
+      return random.nextInt(50) == 0 ? outlier : random.nextGaussian();
     }
   },
-  /** Every assumption about the spread of exponents; 60 binades in f32, 600 in f64. */
+  /** Every assumption about the spread of exponents; 28 binades in f16, 60 in f32, 600 in f64. */
   LOG_UNIFORM {
     @Override
     double value(Random random, DType type) {
-      int binades = type == DType.F32 ? 60 : 600;
+      int binades =
+          switch (type) {
+            case F16 -> 28;
+            case F32 -> 60;
+            case F64 -> 600;
+          };
       double size = Math.scalb(1 + random.nextDouble(), random.nextInt(binades) - binades / 2);
       return random.nextBoolean() ? size : -size;
     }
@@ -50,9 +60,9 @@ public enum Data {
     double value(Random random, DType type) {
       return switch (random.nextInt(4)) {
         case 0 -> 1;
-        case 1 -> random.nextInt(100) * (type == DType.F32 ? Float.MIN_VALUE : Double.MIN_VALUE);
+        case 1 -> random.nextInt(100) * smallest(type);
         case 2 -> -0.0;
-        default -> 1e-40;
+        default -> type == DType.F16 ? 1e-5 : 1e-40;
       };
     }
   },
@@ -60,15 +70,18 @@ public enum Data {
   HUGE {
     @Override
     double value(Random random, DType type) {
-      return random.nextGaussian() * (type == DType.F32 ? 1e37 : 1e200);
+      return switch (type) {
+        case F16 -> random.nextGaussian() * 1e4;
+        case F32 -> random.nextGaussian() * 1e37;
+        case F64 -> random.nextGaussian() * 1e200;
+      };
     }
   },
   /** Means and variances exactly between two numbers. */
   SMALL_INTEGERS {
     @Override
     double value(Random random, DType type) {
-      double step = type == DType.F32 ? 1 : 0x1p-51;
-      return (type == DType.F32 ? 0 : 1) + random.nextInt(16) * step;
+      return type == DType.F64 ? 1 + random.nextInt(16) * 0x1p-51 : random.nextInt(16);
     }
   },
   /** A variance of exactly 0. */
@@ -92,6 +105,14 @@ public enum Data {
   };
 
   abstract double value(Random random, DType type);
+
+  private static double smallest(DType type) {
+    return switch (type) {
+      case F16 -> 0x1p-24;
+      case F32 -> Float.MIN_VALUE;
+      case F64 -> Double.MIN_VALUE;
+    };
+  }
 
   /** A batch of such values. */
   public Batch batch(Shape shape, DType type, long seed) {

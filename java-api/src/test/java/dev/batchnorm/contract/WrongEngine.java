@@ -201,8 +201,10 @@ public final class WrongEngine extends Engine {
   private void nudge(Mistake concerned, double[] values, DType type) {
     if (mistake == concerned && values.length > 0) {
       int last = values.length - 1;
-      values[last] =
-          type == DType.F32 ? Math.nextUp((float) values[last]) : Math.nextUp(values[last]);
+      Values one = Values.allocate(type, 1);
+      one.set(0, values[last]);
+      nudge(concerned, one);
+      values[last] = one.get(0);
     }
   }
 
@@ -211,7 +213,12 @@ public final class WrongEngine extends Engine {
       int last = values.count() - 1;
       double value = values.get(last);
       values.set(
-          last, values.type() == DType.F32 ? Math.nextUp((float) value) : Math.nextUp(value));
+          last,
+          switch (values.type()) {
+            case F16 -> Values.ofBinary16((short) (DType.F16.bits(value) + 1)).get(0);
+            case F32 -> Math.nextUp((float) value);
+            case F64 -> Math.nextUp(value);
+          });
     }
   }
 }

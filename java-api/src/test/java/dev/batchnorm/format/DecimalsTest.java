@@ -6,11 +6,16 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.batchnorm.DType;
+import dev.batchnorm.Values;
 import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
 import java.util.Random;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class DecimalsTest {
@@ -29,8 +34,45 @@ class DecimalsTest {
     for (String pair : PythonNumbers.F32.lines().flatMap(DecimalsTest::words).toList()) {
       int equals = pair.indexOf('=');
       float value = Float.intBitsToFloat(Integer.parseUnsignedInt(pair, 0, equals, 16));
-      assertEquals(pair.substring(equals + 1), Decimals.text(value));
+      assertEquals(pair.substring(equals + 1), Decimals.text(DType.F32, value));
     }
+  }
+
+  /** The digest of {@code "\n".join(map(str, numpy.arange(65536, dtype='u2').view('f2')))}. */
+  @Test
+  void printsEveryBinary16AsNumpyDoes() throws NoSuchAlgorithmException {
+    MessageDigest sha256 = MessageDigest.getInstance("SHA-256");
+    for (int bits = 0; bits < 1 << 16; bits++) {
+      double value = Values.ofBinary16((short) bits).get(0);
+      String text = (bits > 0 ? "\n" : "") + Decimals.text(DType.F16, value);
+      sha256.update(text.getBytes(StandardCharsets.US_ASCII));
+    }
+    assertEquals(
+        "bcffd57db42c7dcf7b1ccc84abfa1dc2620adcf1cfe74330864469a63872f726",
+        HexFormat.of().formatHex(sha256.digest()));
+  }
+
+  @Test
+  void everyBinary16ReadsBackToTheSameBits() {
+    for (int bits = 0; bits < 1 << 16; bits++) {
+      double value = Values.ofBinary16((short) bits).get(0);
+      double back = Decimals.parse(DType.F16, Decimals.text(DType.F16, value));
+      assertEquals(DType.F16.bits(value), DType.F16.bits(back));
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "1.00048828125, 1.0", // halfway to the next: to even
+    "1.00048828125000000000000000000000001, 1.0009765625", // binary64 cannot tell it from halfway
+    "1.00146484374999999999999999999999999, 1.0009765625",
+    "2.98023223876953125e-8, 0.0",
+    "2.980232238769531250000000000000000001e-8, 5.9604644775390625e-8",
+    "65519.99999999999999999999999999999999, 65504.0",
+    "-1e-400, -0.0"
+  })
+  void binary16IsRoundedOnceFromTheDecimal(String text, double expected) {
+    assertEquals(expected, Decimals.parse(DType.F16, text));
   }
 
   @Test
@@ -48,7 +90,7 @@ class DecimalsTest {
     Random random = new Random(2);
     for (int i = 0; i < 100_000; i++) {
       float value = Float.intBitsToFloat(random.nextInt());
-      float back = (float) Decimals.parse(DType.F32, Decimals.text(value));
+      float back = (float) Decimals.parse(DType.F32, Decimals.text(DType.F32, value));
       assertEquals(Float.floatToIntBits(value), Float.floatToIntBits(back), () -> "" + value);
     }
   }
@@ -150,7 +192,7 @@ class DecimalsTest {
   void tooSmallIsASignedZero() {
     assertEquals("0.0", Decimals.text(Decimals.parse(DType.F64, "1e-400")));
     assertEquals("-0.0", Decimals.text(Decimals.parse(DType.F64, "-1e-400")));
-    assertEquals("-0.0", Decimals.text((float) Decimals.parse(DType.F32, "-1e-50")));
+    assertEquals("-0.0", Decimals.text(DType.F32, Decimals.parse(DType.F32, "-1e-50")));
   }
 
   @Test

@@ -1,6 +1,5 @@
 package dev.batchnorm.format.csv;
 
-import dev.batchnorm.DType;
 import dev.batchnorm.Values;
 import dev.batchnorm.format.AtomicOutput;
 import dev.batchnorm.format.Decimals;
@@ -38,11 +37,7 @@ final class CsvBytes {
 
   void putNumber(Values values, int index) {
     reserve(Decimals.LONGEST);
-    double value = values.get(index);
-    count =
-        values.type() == DType.F32
-            ? Decimals.put((float) value, bytes, count)
-            : Decimals.put(value, bytes, count);
+    count = Decimals.put(values.type(), values.get(index), bytes, count);
   }
 
   /** Makes room for that many bytes and tells how much there is. */

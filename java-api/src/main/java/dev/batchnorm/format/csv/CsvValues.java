@@ -2,8 +2,6 @@ package dev.batchnorm.format.csv;
 
 import dev.batchnorm.DType;
 import dev.batchnorm.Values;
-import java.nio.DoubleBuffer;
-import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -43,17 +41,9 @@ final class CsvValues {
       long at = first + done;
       int from = (int) (at % SEGMENT);
       int part = Math.min(count - done, SEGMENT - from);
-      copy(segments.get((int) (at / SEGMENT)), from, done, part);
+      window.put(done, segments.get((int) (at / SEGMENT)), from, part);
       done += part;
     }
     return window.slice(0, count);
-  }
-
-  private void copy(Values segment, int from, int to, int count) {
-    if (window.buffer() instanceof FloatBuffer floats) {
-      floats.put(to, (FloatBuffer) segment.buffer(), from, count);
-    } else {
-      ((DoubleBuffer) window.buffer()).put(to, (DoubleBuffer) segment.buffer(), from, count);
-    }
   }
 }
