@@ -54,4 +54,13 @@ public enum DType {
       case F64 -> Double.doubleToLongBits(value);
     };
   }
+
+  /** The number that the lowest bits stand for. */
+  public double fromBits(long bits) {
+    return switch (this) {
+      case F16 -> Binary16.value((short) bits);
+      case F32 -> Float.intBitsToFloat((int) bits);
+      case F64 -> Double.longBitsToDouble(bits);
+    };
+  }
 }

@@ -8,6 +8,7 @@ import dev.batchnorm.Statistics;
 import dev.batchnorm.Values;
 import dev.batchnorm.format.AtomicOutput;
 import dev.batchnorm.format.FileFormat;
+import dev.batchnorm.format.NumberType;
 import dev.batchnorm.format.csv.CsvSink;
 import dev.batchnorm.format.npy.NpySink;
 import dev.batchnorm.format.npz.NpzWriter;
@@ -61,7 +62,7 @@ final class OutputFiles implements AutoCloseable {
           case NPZ -> manage(new NpzWriter(out)).member(name, type, sizes);
           case CSV, TSV ->
               input.table() != null && repeatsInput
-                  ? manage(input.table().sink(out, type))
+                  ? manage(input.table().sink(out, NumberType.of(type)))
                   : manage(CsvSink.create(out, format, type, sizes));
         };
     return digested(sink, name, type, sizes);

@@ -7,6 +7,7 @@ import java.math.BigDecimal;
 import java.math.MathContext;
 import java.math.RoundingMode;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -82,19 +83,25 @@ public final class Decimals {
     int magnitude = (int) DType.F16.bits(Math.abs(value));
     String shortest = SHORTEST_16[magnitude];
     if (shortest == null) {
-      BigDecimal exact = new BigDecimal(Math.abs(value));
-      BigDecimal digits = exact;
-      for (int count = 1; count <= MOST_DIGITS_16; count++) {
-        digits = exact.round(new MathContext(count, RoundingMode.HALF_EVEN));
-        if (DType.F16.round(digits.doubleValue()) == Math.abs(value)) {
-          break;
-        }
-      }
+      BigDecimal digits = shortest16(new BigDecimal(Math.abs(value)));
       String unscaled = digits.unscaledValue().toString();
       shortest = unscaled + ".0E" + -digits.scale();
       SHORTEST_16[magnitude] = shortest;
     }
     return Double.doubleToRawLongBits(value) < 0 ? "-" + shortest : shortest;
+  }
+
+  /** The nearest decimal of the fewest digits; above a power of two there is more room. */
+  private static BigDecimal shortest16(BigDecimal exact) {
+    for (int count = 1; count < MOST_DIGITS_16; count++) {
+      for (RoundingMode mode : List.of(RoundingMode.HALF_EVEN, RoundingMode.UP)) {
+        BigDecimal digits = exact.round(new MathContext(count, mode));
+        if (DType.F16.round(digits.doubleValue()) == exact.doubleValue()) {
+          return digits;
+        }
+      }
+    }
+    return exact.round(new MathContext(MOST_DIGITS_16));
   }
 
   private static int putSpecial(double value, byte[] into, int at) {

@@ -1,9 +1,10 @@
 package dev.batchnorm.format.csv;
 
-import dev.batchnorm.Values;
 import dev.batchnorm.format.AtomicOutput;
 import dev.batchnorm.format.Decimals;
+import dev.batchnorm.format.NumberType;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 
 /** Collects bytes of CSV and hands them to the output in blocks. */
 final class CsvBytes {
@@ -35,9 +36,14 @@ final class CsvBytes {
     bytes[count++] = (byte) ascii;
   }
 
-  void putNumber(Values values, int index) {
+  void putNumber(NumberType type, ByteBuffer littleEndian, int offset) {
     reserve(Decimals.LONGEST);
-    count = Decimals.put(values.type(), values.get(index), bytes, count);
+    if (type.isFloating()) {
+      double value = type.get(littleEndian, offset);
+      count = Decimals.put(type.floating(), value, bytes, count);
+    } else {
+      put(type.text(littleEndian, offset).getBytes(StandardCharsets.US_ASCII));
+    }
   }
 
   /** Makes room for that many bytes and tells how much there is. */

@@ -3,27 +3,30 @@ package dev.batchnorm.format.csv;
 import dev.batchnorm.DType;
 import dev.batchnorm.InputException;
 import dev.batchnorm.Shape;
-import dev.batchnorm.Sink;
 import dev.batchnorm.Values;
+import dev.batchnorm.format.ArraySink;
 import dev.batchnorm.format.AtomicOutput;
 import dev.batchnorm.format.FileFormat;
+import dev.batchnorm.format.NumberType;
 import dev.batchnorm.format.npy.NpySink;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.stream.IntStream;
 
 /** Writes an array of at most two axes as CSV: rows are samples, columns are channels. */
-public final class CsvSink implements Sink, AutoCloseable {
+public final class CsvSink implements ArraySink, AutoCloseable {
   private final AtomicOutput out;
   private final CsvBytes bytes;
-  private final DType type;
+  private final NumberType type;
   private final CsvLayout layout;
   private final int columns;
   private final long[] sizes;
   private long missing;
   private int column;
-  private Values memory;
-  private Values room;
+  private ByteBuffer room = ByteBuffer.allocateDirect(0).order(ByteOrder.LITTLE_ENDIAN);
 
-  CsvSink(AtomicOutput out, CsvBytes bytes, DType type, CsvLayout layout, long rows, int columns) {
+  CsvSink(
+      AtomicOutput out, CsvBytes bytes, NumberType type, CsvLayout layout, long rows, int columns) {
     this.out = out;
     this.bytes = bytes;
     this.type = type;
@@ -31,8 +34,6 @@ public final class CsvSink implements Sink, AutoCloseable {
     this.columns = columns;
     this.sizes = new long[] {rows, columns};
     this.missing = rows * columns;
-    this.memory = Values.allocate(type, 0);
-    this.room = memory;
   }
 
   /**
@@ -44,6 +45,19 @@ public final class CsvSink implements Sink, AutoCloseable {
    * @throws InputException if there are more than two axes
    */
   public static CsvSink create(AtomicOutput out, FileFormat format, DType type, long... sizes) {
+    return create(out, format, NumberType.of(type), sizes);
+  }
+
+  /**
+   * A sink for an array whose columns have no names. Integers are written as they are, truth values
+   * as 0 and 1. The output belongs to the sink and is closed with it.
+   *
+   * @param format CSV or TSV
+   * @param sizes the sizes of the axes; none or one give one column
+   * @throws InputException if there are more than two axes
+   */
+  public static CsvSink create(
+      AtomicOutput out, FileFormat format, NumberType type, long... sizes) {
     if (sizes.length > 2) {
       throw new InputException(
           out.name() + ": expected at most 2 axes for CSV, found shape " + Shape.text(sizes),
@@ -62,27 +76,37 @@ public final class CsvSink implements Sink, AutoCloseable {
     return new CsvSink(out, new CsvBytes(out), type, layout, rows, columns);
   }
 
+  /**
+   * {@inheritDoc}
+   *
+   * @throws IllegalStateException if the sink's type is not floating
+   */
   @Override
   public Values room(int count) {
-    if (memory.count() < count) {
-      memory = Values.allocateDirect(type, count);
+    NpySink.requireFloating(type);
+    int size = Math.multiplyExact(count, type.bytes());
+    if (room.capacity() < size) {
+      room = ByteBuffer.allocateDirect(size).order(ByteOrder.LITTLE_ENDIAN);
     }
-    room = memory.slice(0, count);
-    return room;
+    return Values.of(type.floating(), room.clear().limit(size));
   }
 
   @Override
   public void commit() {
-    for (int i = 0; i < room.count(); i++) {
+    write(room);
+  }
+
+  @Override
+  public void write(ByteBuffer values) {
+    for (; values.hasRemaining(); values.position(values.position() + type.bytes())) {
       layout.before(column, bytes);
-      bytes.putNumber(room, i);
+      bytes.putNumber(type, values, values.position());
       if (++column == columns) {
         layout.afterRow(bytes);
         column = 0;
       }
+      missing--;
     }
-    missing -= room.count();
-    room = room.slice(0, 0);
   }
 
   /**

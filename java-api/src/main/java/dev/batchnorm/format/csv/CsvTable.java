@@ -9,6 +9,10 @@ import dev.batchnorm.format.AtomicOutput;
 import dev.batchnorm.format.Axes;
 import dev.batchnorm.format.Decimals;
 import dev.batchnorm.format.InputBytes;
+import dev.batchnorm.format.NumberType;
+import dev.batchnorm.format.StoredArray;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -20,7 +24,6 @@ import org.jspecify.annotations.Nullable;
  * selected stays in the file and is read again when {@link #sink} repeats it.
  */
 public final class CsvTable implements AutoCloseable {
-  private static final int CHUNK = 1 << 20;
   private static final char[] DELIMITERS = {',', ';', '\t'};
   private static final Set<String> MISSING_MARKS =
       Set.of("n/a", "#n/a", "na", "null", "none", "missing", "-", "?", ".");
@@ -256,12 +259,17 @@ public final class CsvTable implements AutoCloseable {
     }
   }
 
+  /** The table as an array of shape rows × columns. */
+  public StoredArray array() {
+    return new TableArray();
+  }
+
   /**
    * Takes values of the shape of {@link #source} and writes the file again with them in place of
    * the selected cells: header and other cells byte for byte, with this file's delimiter and line
    * end. The output belongs to the sink and is closed with it.
    */
-  public CsvSink sink(AtomicOutput out, DType type) {
+  public CsvSink sink(AtomicOutput out, NumberType type) {
     CsvBytes bytes = new CsvBytes(out);
     byte[] lineEnd = crlf ? new byte[] {'\r', '\n'} : new byte[] {'\n'};
     if (header != null) {
@@ -314,10 +322,45 @@ public final class CsvTable implements AutoCloseable {
 
     @Override
     public int chunkLimit() {
-      return CHUNK;
+      return StoredArray.CHUNK;
     }
 
     @Override
     public void close() {}
+  }
+
+  private final class TableArray implements StoredArray {
+    private ByteBuffer bytes = ByteBuffer.allocateDirect(0).order(ByteOrder.LITTLE_ENDIAN);
+
+    @Override
+    public String name() {
+      return in.name();
+    }
+
+    @Override
+    public NumberType type() {
+      return NumberType.of(values.type());
+    }
+
+    @Override
+    public long[] sizes() {
+      return new long[] {rows, selected.length};
+    }
+
+    @Override
+    public long count() {
+      return rows * selected.length;
+    }
+
+    @Override
+    public ByteBuffer read(long first, int count) {
+      int size = Math.multiplyExact(count, values.type().bytes());
+      if (bytes.capacity() < size) {
+        bytes = ByteBuffer.allocateDirect(size).order(ByteOrder.LITTLE_ENDIAN);
+      }
+      Values target = Values.of(values.type(), bytes.clear().limit(size));
+      target.put(0, values.read(first, count), 0, count);
+      return bytes;
+    }
   }
 }

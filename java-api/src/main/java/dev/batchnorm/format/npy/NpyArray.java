@@ -3,28 +3,27 @@ package dev.batchnorm.format.npy;
 import dev.batchnorm.InputException;
 import dev.batchnorm.Shape;
 import dev.batchnorm.format.InputBytes;
-import java.math.BigInteger;
+import dev.batchnorm.format.NumberType;
+import dev.batchnorm.format.StoredArray;
 import java.nio.ByteBuffer;
 
 /**
- * A small array of any real type, as parameters and counts are: f32, f64, and integers with and
- * without sign, read exactly into binary64. The header is read at once, the values when asked for.
+ * An array of any real type in an NPY file, in either byte order, in C or Fortran order. The header
+ * is read at once, the values when asked for.
  */
-public final class NpyArray {
-  private static final String TYPES = "f4, f8, i1, i2, i4, i8, u1, u2, u4 or u8 (little-endian)";
-
+public final class NpyArray implements StoredArray {
   private final InputBytes in;
   private final NpyHeader header;
-  private final char kind;
-  private final int itemBytes;
+  private final NumberType type;
   private final long count;
+  private final NpyData data;
 
-  private NpyArray(InputBytes in, NpyHeader header, int itemBytes, long count) {
+  private NpyArray(InputBytes in, NpyHeader header, NumberType type, long count) {
     this.in = in;
     this.header = header;
-    this.kind = header.descriptor.charAt(1);
-    this.itemBytes = itemBytes;
+    this.type = type;
     this.count = count;
+    this.data = new NpyData(in, header, type.bytes());
   }
 
   /**
@@ -36,9 +35,8 @@ public final class NpyArray {
    */
   public static NpyArray open(InputBytes in) {
     NpyHeader header = NpyHeader.read(in);
-    int itemBytes = itemBytes(in.name(), header);
-    long count = header.checkedCount(in.name(), in.size(), itemBytes);
-    return new NpyArray(in, header, itemBytes, count);
+    NumberType type = header.type(in.name());
+    return new NpyArray(in, header, type, header.checkedCount(in.name(), in.size(), type.bytes()));
   }
 
   /**
@@ -51,39 +49,47 @@ public final class NpyArray {
    */
   public static void check(InputBytes start, long fileSize) {
     NpyHeader header = NpyHeader.read(start);
-    header.checkedCount(start.name(), fileSize, itemBytes(start.name(), header));
+    header.checkedCount(start.name(), fileSize, header.type(start.name()).bytes());
   }
 
-  private static int itemBytes(String name, NpyHeader header) {
-    String descriptor = header.descriptor;
-    if (!descriptor.matches("<[iu][248]|[|][iu]1|<f[48]")) {
-      throw NpySource.refused(name, descriptor, TYPES);
-    }
-    return descriptor.charAt(2) - '0';
-  }
-
-  /** What messages call this array. */
+  @Override
   public String name() {
     return in.name();
   }
 
-  /** numpy's descriptor of the type, {@code <i8}. */
-  public String descriptor() {
-    return header.descriptor;
+  @Override
+  public NumberType type() {
+    return type;
   }
 
-  /** The sizes of the axes; none for a single value. */
+  @Override
   public long[] sizes() {
     return header.sizes.clone();
   }
 
-  /** The number of values. */
+  @Override
   public long count() {
     return count;
   }
 
+  /** Whether the first axis varies fastest in the file. */
+  public boolean fortranOrder() {
+    return header.fortranOrder;
+  }
+
+  /** numpy's descriptor as the header has it, {@code >f4}. */
+  public String descriptor() {
+    return header.descriptor;
+  }
+
+  /** Memory of one chunk, and for Fortran order of a panel of at most 256 MiB, off the heap. */
+  @Override
+  public ByteBuffer read(long first, int count) {
+    return data.read(first, count);
+  }
+
   /**
-   * Reads the values in C order.
+   * All values in C order, widened exactly.
    *
    * @throws InputException if an integer is no binary64, there are more than 2³¹ − 9, or they
    *     cannot be read
@@ -91,41 +97,28 @@ public final class NpyArray {
   public double[] values() {
     if (count > Integer.MAX_VALUE - 8) {
       throw new InputException(
-          in.name() + ": expected a small array, found shape " + Shape.text(header.sizes));
+          name() + ": expected a small array, found shape " + Shape.text(header.sizes));
     }
     double[] values = new double[(int) count];
-    NpyData data = new NpyData(in, header, itemBytes);
-    for (int at = 0; at < values.length; at += NpyData.CHUNK) {
-      int part = Math.min(NpyData.CHUNK, values.length - at);
-      ByteBuffer bytes = data.read(at, part);
+    for (int at = 0; at < values.length; at += CHUNK) {
+      int part = Math.min(CHUNK, values.length - at);
+      ByteBuffer bytes = read(at, part);
       for (int i = 0; i < part; i++) {
-        values[at + i] = kind == 'f' ? floating(bytes) : integer(bytes);
+        int offset = i * type.bytes();
+        if (!type.isExact(bytes, offset)) {
+          throw inexact(
+              name(),
+              type.text(bytes, offset),
+              "numpy.save(file, array.astype('<f8')) rounds them to the nearest");
+        }
+        values[at + i] = type.get(bytes, offset);
       }
     }
     return values;
   }
 
-  private double floating(ByteBuffer bytes) {
-    return itemBytes == 4 ? bytes.getFloat() : bytes.getDouble();
-  }
-
-  private double integer(ByteBuffer bytes) {
-    boolean signed = kind == 'i';
-    return switch (itemBytes) {
-      case 1 -> signed ? bytes.get() : bytes.get() & 0xFF;
-      case 2 -> signed ? bytes.getShort() : bytes.getShort() & 0xFFFF;
-      case 4 -> signed ? bytes.getInt() : bytes.getInt() & 0xFFFFFFFFL;
-      default -> exact(bytes.getLong(), signed);
-    };
-  }
-
-  private double exact(long value, boolean signed) {
-    BigInteger integer =
-        signed ? BigInteger.valueOf(value) : new BigInteger(Long.toUnsignedString(value));
-    if (integer.bitLength() > 53 && integer.abs().bitLength() - integer.getLowestSetBit() > 53) {
-      throw new InputException(
-          in.name() + ": expected integers that a binary64 holds exactly, found " + integer);
-    }
-    return integer.doubleValue();
+  static InputException inexact(String name, String found, String hint) {
+    return new InputException(
+        name + ": expected integers that a binary64 holds exactly, found " + found, hint);
   }
 }

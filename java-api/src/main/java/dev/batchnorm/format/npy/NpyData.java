@@ -3,12 +3,12 @@ package dev.batchnorm.format.npy;
 import dev.batchnorm.format.InputBytes;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.IntBuffer;
+import java.nio.LongBuffer;
+import java.nio.ShortBuffer;
 
-/** The raw little-endian values behind an NPY header, in C order whatever order they lie in. */
+/** The values behind an NPY header as little-endian bytes in C order, however they lie. */
 final class NpyData {
-  /** Values a reader should ask for at once. */
-  static final int CHUNK = 1 << 20;
-
   private static final long PANEL = 256L << 20;
 
   private final InputBytes in;
@@ -52,6 +52,34 @@ final class NpyData {
     } else if (count > 0) {
       fortran.read(first, count, buffer);
     }
-    return buffer.flip();
+    buffer.flip();
+    if (header.isBigEndian()) {
+      swap();
+    }
+    return buffer;
+  }
+
+  private void swap() {
+    switch (itemBytes) {
+      case 2 -> {
+        ShortBuffer items = buffer.asShortBuffer();
+        for (int i = 0; i < items.limit(); i++) {
+          items.put(i, Short.reverseBytes(items.get(i)));
+        }
+      }
+      case 4 -> {
+        IntBuffer items = buffer.asIntBuffer();
+        for (int i = 0; i < items.limit(); i++) {
+          items.put(i, Integer.reverseBytes(items.get(i)));
+        }
+      }
+      case 8 -> {
+        LongBuffer items = buffer.asLongBuffer();
+        for (int i = 0; i < items.limit(); i++) {
+          items.put(i, Long.reverseBytes(items.get(i)));
+        }
+      }
+      default -> {} // one byte has no order
+    }
   }
 }

@@ -3,6 +3,7 @@ package dev.batchnorm.format.npy;
 import dev.batchnorm.InputException;
 import dev.batchnorm.Shape;
 import dev.batchnorm.format.InputBytes;
+import dev.batchnorm.format.NumberType;
 import dev.batchnorm.format.Wording;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
@@ -79,6 +80,28 @@ final class NpyHeader {
   private static InputException cutShort(String name, long announced, long size) {
     return new InputException(
         name + ": expected a header of " + announced + " bytes, found " + size + " in the file");
+  }
+
+  /** The type of the values; any other than a real number is refused. */
+  NumberType type(String name) {
+    NumberType type = NumberType.ofDescriptor(descriptor);
+    if (type != null) {
+      return type;
+    }
+    String text = Wording.quoted(descriptor);
+    String found = "'" + text.substring(1, text.length() - 1) + "'";
+    if (descriptor.endsWith("O")) {
+      throw new InputException(
+          name + ": expected numbers, found pickled objects (dtype " + found + ")",
+          "pickles can run code and are never read; numpy.save the numbers alone");
+    }
+    throw new InputException(
+        name + ": expected real numbers (f2, f4, f8, i1 to i8, u1 to u8, b1), found dtype " + found,
+        "numpy.save(file, array.astype('<f8')) writes a file that is read");
+  }
+
+  boolean isBigEndian() {
+    return descriptor.startsWith(">");
   }
 
   /**

@@ -2,9 +2,10 @@ package dev.batchnorm.format.npy;
 
 import dev.batchnorm.DType;
 import dev.batchnorm.Shape;
-import dev.batchnorm.Sink;
 import dev.batchnorm.Values;
+import dev.batchnorm.format.ArraySink;
 import dev.batchnorm.format.AtomicOutput;
+import dev.batchnorm.format.NumberType;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
@@ -18,14 +19,14 @@ import java.nio.ByteOrder;
  * }
  * }</pre>
  */
-public final class NpySink implements Sink, AutoCloseable {
+public final class NpySink implements ArraySink, AutoCloseable {
   private final AtomicOutput out;
-  private final DType type;
+  private final NumberType type;
   private final long[] sizes;
   private long missing;
   private ByteBuffer buffer = ByteBuffer.allocateDirect(0).order(ByteOrder.LITTLE_ENDIAN);
 
-  private NpySink(AtomicOutput out, DType type, long[] sizes, long count) {
+  private NpySink(AtomicOutput out, NumberType type, long[] sizes, long count) {
     this.out = out;
     this.type = type;
     this.sizes = sizes;
@@ -38,6 +39,15 @@ public final class NpySink implements Sink, AutoCloseable {
    * @param sizes the sizes of the axes; none is a single value
    */
   public static NpySink create(AtomicOutput out, DType type, long... sizes) {
+    return create(out, NumberType.of(type), sizes);
+  }
+
+  /**
+   * Writes the header. The output belongs to the sink and is closed with it.
+   *
+   * @param sizes the sizes of the axes; none is a single value
+   */
+  public static NpySink create(AtomicOutput out, NumberType type, long... sizes) {
     out.write(ByteBuffer.wrap(header(type.descriptor(), sizes)));
     return new NpySink(out, type, sizes.clone(), count(sizes));
   }
@@ -55,20 +65,31 @@ public final class NpySink implements Sink, AutoCloseable {
     return count;
   }
 
+  /**
+   * {@inheritDoc}
+   *
+   * @throws IllegalStateException if the sink's type is not floating
+   */
   @Override
   public Values room(int count) {
+    requireFloating(type);
     int bytes = Math.multiplyExact(count, type.bytes());
     if (buffer.capacity() < bytes) {
       buffer = ByteBuffer.allocateDirect(bytes).order(ByteOrder.LITTLE_ENDIAN);
     }
     buffer.clear().limit(bytes);
-    return Values.of(type, buffer);
+    return Values.of(type.floating(), buffer);
   }
 
   @Override
   public void commit() {
-    missing -= buffer.remaining() / type.bytes();
-    out.write(buffer);
+    write(buffer);
+  }
+
+  @Override
+  public void write(ByteBuffer bytes) {
+    missing -= bytes.remaining() / type.bytes();
+    out.write(bytes);
   }
 
   /**
@@ -79,6 +100,13 @@ public final class NpySink implements Sink, AutoCloseable {
   public void finish() {
     requireComplete(missing, sizes);
     out.commit();
+  }
+
+  /** Checks that values of the type may be had as {@link Values}. */
+  public static void requireFloating(NumberType type) {
+    if (!type.isFloating()) {
+      throw new IllegalStateException("sink: expected bytes of " + type.label() + ", found values");
+    }
   }
 
   /**

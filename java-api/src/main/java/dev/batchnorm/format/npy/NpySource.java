@@ -7,69 +7,57 @@ import dev.batchnorm.Source;
 import dev.batchnorm.Values;
 import dev.batchnorm.format.Axes;
 import dev.batchnorm.format.InputBytes;
-import dev.batchnorm.format.Wording;
+import dev.batchnorm.format.NumberType;
+import dev.batchnorm.format.StoredArray;
+import java.nio.ByteBuffer;
 
-/** A batch in an NPY file: f32 or f64, little-endian, in C or Fortran order. */
+/**
+ * A batch in an NPY file of any real type, byte order and order of axes. f16, f32 and f64 come as
+ * they are, integers and truth values as f64.
+ */
 public final class NpySource implements Source {
   private final InputBytes in;
+  private final NpyArray array;
   private final Shape shape;
-  private final DType type;
-  private final NpyData data;
+  private final boolean narrow;
+  private Values widened = Values.allocate(DType.F64, 0);
 
-  private NpySource(InputBytes in, Shape shape, DType type, NpyData data) {
+  private NpySource(InputBytes in, NpyArray array, Shape shape, boolean narrow) {
     this.in = in;
+    this.array = array;
     this.shape = shape;
-    this.type = type;
-    this.data = data;
+    this.narrow = narrow;
   }
 
   /**
    * Reads the header and checks it against the size of the input, which from then on belongs to the
    * source and is closed with it. If this throws, the input stays the caller's.
    *
-   * @throws InputException if this is no NPY file, its values are neither f32 nor f64, it is cut
-   *     short or has bytes behind its values, or its sizes are not what the axes ask for
+   * @throws InputException if this is no NPY file, its values are not real numbers, it is cut short
+   *     or has bytes behind its values, or its sizes are not what the axes ask for
    */
   public static NpySource open(InputBytes in, Axes axes) {
-    NpyHeader header = NpyHeader.read(in);
-    DType type = type(in.name(), header.descriptor);
-    header.checkedCount(in.name(), in.size(), type.bytes());
-    if (header.sizes.length == 0) {
+    return open(in, axes, false);
+  }
+
+  /**
+   * As {@link #open(InputBytes, Axes)}.
+   *
+   * @param narrow whether 64-bit integers that no binary64 holds are rounded to the nearest; else
+   *     reading the first of them is an {@link InputException}
+   */
+  public static NpySource open(InputBytes in, Axes axes, boolean narrow) {
+    NpyArray array = NpyArray.open(in);
+    long[] sizes = array.sizes();
+    if (sizes.length == 0) {
       throw new InputException(
           in.name() + ": expected an array of at least 1 axis, found a single value");
     }
-    Shape shape;
     try {
-      shape = axes.shape(header.sizes.clone());
+      return new NpySource(in, array, axes.shape(sizes), narrow);
     } catch (IllegalArgumentException e) {
       throw new InputException(in.name() + ": " + e.getMessage(), null, e);
     }
-    return new NpySource(in, shape, type, new NpyData(in, header, type.bytes()));
-  }
-
-  private static DType type(String name, String descriptor) {
-    for (DType type : DType.values()) {
-      if (type.descriptor().equals(descriptor)) {
-        return type;
-      }
-    }
-    throw refused(name, descriptor, "'<f4' or '<f8'");
-  }
-
-  static InputException refused(String name, String descriptor, String expected) {
-    if (descriptor.endsWith("O")) {
-      return new InputException(
-          name + ": expected numbers, found pickled objects (dtype " + quoted(descriptor) + ")",
-          "pickles can run code and are never read; numpy.save the numbers alone");
-    }
-    return new InputException(
-        name + ": expected dtype " + expected + ", found " + quoted(descriptor),
-        "numpy.save(file, array.astype('<f8')) writes a file that is read");
-  }
-
-  private static String quoted(String descriptor) {
-    String text = Wording.quoted(descriptor);
-    return "'" + text.substring(1, text.length() - 1) + "'";
   }
 
   @Override
@@ -84,18 +72,34 @@ public final class NpySource implements Source {
 
   @Override
   public DType type() {
-    return type;
+    return array.type().floating();
   }
 
   /** Off the heap; memory of one chunk, and for Fortran order of a panel of at most 256 MiB. */
   @Override
   public Values chunk(long first, int count) {
-    return Values.of(type, data.read(first, count));
+    ByteBuffer bytes = array.read(first, count);
+    NumberType stored = array.type();
+    if (stored.isFloating()) {
+      return Values.of(type(), bytes);
+    }
+    if (widened.count() < count) {
+      widened = Values.allocateDirect(DType.F64, count);
+    }
+    for (int i = 0; i < count; i++) {
+      int offset = i * stored.bytes();
+      if (!narrow && !stored.isExact(bytes, offset)) {
+        throw NpyArray.inexact(
+            name(), stored.text(bytes, offset), "--narrow rounds them to the nearest binary64");
+      }
+      widened.set(i, stored.get(bytes, offset));
+    }
+    return widened.slice(0, count);
   }
 
   @Override
   public int chunkLimit() {
-    return NpyData.CHUNK;
+    return StoredArray.CHUNK;
   }
 
   @Override

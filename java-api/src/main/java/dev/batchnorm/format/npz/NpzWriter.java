@@ -1,9 +1,10 @@
 package dev.batchnorm.format.npz;
 
 import dev.batchnorm.DType;
-import dev.batchnorm.Sink;
 import dev.batchnorm.Values;
+import dev.batchnorm.format.ArraySink;
 import dev.batchnorm.format.AtomicOutput;
+import dev.batchnorm.format.NumberType;
 import dev.batchnorm.format.npy.NpySink;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -48,18 +49,28 @@ public final class NpzWriter implements AutoCloseable {
    * @param name the member's name without {@code .npy}
    * @param sizes the sizes of the axes; none is a single value
    */
-  public Sink member(String name, DType type, long... sizes) {
-    return begin(name, type.descriptor(), type.bytes(), sizes);
+  public ArraySink member(String name, DType type, long... sizes) {
+    return begin(name, NumberType.of(type), sizes);
+  }
+
+  /**
+   * Begins a member that takes its values chunk by chunk.
+   *
+   * @param name the member's name without {@code .npy}
+   * @param sizes the sizes of the axes; none is a single value
+   */
+  public ArraySink member(String name, NumberType type, long... sizes) {
+    return begin(name, type, sizes);
   }
 
   /** Writes a member of f64 values in C order. */
   public void doubles(String name, double[] values, long... sizes) {
-    write(begin(name, DType.F64.descriptor(), Double.BYTES, sizes), Values.of(values));
+    write(begin(name, NumberType.F64, sizes), Values.of(values));
   }
 
   /** Writes a member of f32 values in C order. */
   public void floats(String name, float[] values, long... sizes) {
-    write(begin(name, DType.F32.descriptor(), Float.BYTES, sizes), Values.of(values));
+    write(begin(name, NumberType.F32, sizes), Values.of(values));
   }
 
   /** Writes a single f64 value, an array without axes. */
@@ -69,23 +80,27 @@ public final class NpzWriter implements AutoCloseable {
 
   /** Writes a single integer, an array without axes. */
   public void int64(String name, long value) {
-    Member scalar = begin(name, "<i8", Long.BYTES);
-    scalar.bytes(1).putLong(0, value);
-    scalar.commit();
+    int64s(name, new long[] {value});
+  }
+
+  /** Writes a member of i64 values in C order. */
+  public void int64s(String name, long[] values, long... sizes) {
+    ByteBuffer bytes = buffer(Math.multiplyExact(values.length, Long.BYTES));
+    bytes.asLongBuffer().put(values);
+    begin(name, NumberType.I64, sizes).write(bytes);
   }
 
   private static void write(Member member, Values values) {
-    ByteBuffer bytes = member.bytes(values.count());
-    Values room = Values.of(values.type(), bytes);
+    Values room = member.room(values.count());
     for (int i = 0; i < values.count(); i++) {
       room.set(i, values.get(i));
     }
     member.commit();
   }
 
-  private Member begin(String name, String descriptor, int itemBytes, long... sizes) {
+  private Member begin(String name, NumberType type, long... sizes) {
     endMember();
-    byte[] npy = NpySink.header(descriptor, sizes);
+    byte[] npy = NpySink.header(type.descriptor(), sizes);
     long count = 1;
     for (long size : sizes) {
       count = Math.multiplyExact(count, size);
@@ -93,11 +108,11 @@ public final class NpzWriter implements AutoCloseable {
     String file = name + ".npy";
     byte[] fileName = file.getBytes(StandardCharsets.UTF_8);
     int flags = fileName.length == file.length() ? 0 : UTF_8;
-    long size = npy.length + count * itemBytes;
+    long size = npy.length + count * type.bytes();
     Entry entry = new Entry(fileName, flags, position, size, new CRC32());
     entries.add(entry);
     append(localHeader(entry));
-    Member begun = new Member(entry, itemBytes, count, sizes.clone());
+    Member begun = new Member(entry, type, count, sizes.clone());
     member = begun;
     begun.append(ByteBuffer.wrap(npy));
     return begun;
@@ -198,40 +213,42 @@ public final class NpzWriter implements AutoCloseable {
     out.close();
   }
 
-  private final class Member implements Sink {
+  private final class Member implements ArraySink {
     private final Entry entry;
-    private final int itemBytes;
+    private final NumberType type;
     private final long[] sizes;
     private long missing;
     private ByteBuffer room = ByteBuffer.allocateDirect(0).order(ByteOrder.LITTLE_ENDIAN);
 
-    Member(Entry entry, int itemBytes, long missing, long[] sizes) {
+    Member(Entry entry, NumberType type, long missing, long[] sizes) {
       this.entry = entry;
-      this.itemBytes = itemBytes;
+      this.type = type;
       this.missing = missing;
       this.sizes = sizes;
     }
 
-    ByteBuffer bytes(int count) {
-      int size = Math.multiplyExact(count, itemBytes);
+    @Override
+    public Values room(int count) {
+      NpySink.requireFloating(type);
+      int size = Math.multiplyExact(count, type.bytes());
       if (room.capacity() < size) {
         room = ByteBuffer.allocateDirect(size).order(ByteOrder.LITTLE_ENDIAN);
       }
-      return room.clear().limit(size);
-    }
-
-    @Override
-    public Values room(int count) {
-      return Values.of(itemBytes == Float.BYTES ? DType.F32 : DType.F64, bytes(count));
+      return Values.of(type.floating(), room.clear().limit(size));
     }
 
     @Override
     public void commit() {
-      missing -= room.remaining() / itemBytes;
-      append(room);
+      write(room);
     }
 
-    void append(ByteBuffer bytes) {
+    @Override
+    public void write(ByteBuffer bytes) {
+      missing -= bytes.remaining() / type.bytes();
+      append(bytes);
+    }
+
+    private void append(ByteBuffer bytes) {
       if (member != this) {
         throw new IllegalStateException("sink: expected the open member, found one that has ended");
       }

@@ -13,6 +13,7 @@ import dev.batchnorm.Values;
 import dev.batchnorm.format.AtomicOutput;
 import dev.batchnorm.format.FileFormat;
 import dev.batchnorm.format.InputBytes;
+import dev.batchnorm.format.NumberType;
 import dev.batchnorm.format.csv.CsvOptions.Missing;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -40,7 +41,7 @@ class CsvSinkTest {
 
   private static void negate(CsvTable table, AtomicOutput out) {
     try (Source source = table.source();
-        CsvSink sink = table.sink(out, source.type())) {
+        CsvSink sink = table.sink(out, NumberType.of(source.type()))) {
       long count = source.shape().count();
       for (long at = 0; at < count; at += 2) {
         int part = (int) Math.min(2, count - at);
