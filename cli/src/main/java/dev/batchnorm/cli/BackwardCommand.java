@@ -91,7 +91,7 @@ final class BackwardCommand implements Callable<Integer> {
     BatchNorm.Builder builder = BatchNorm.builder().engine(engine.engine(session));
     try (InputFiles inputs = new InputFiles(session);
         OutputFiles outputs = new OutputFiles(session, output)) {
-      InputFiles.Input x = inputs.batch("INPUT", input, batch, "x");
+      InputFiles.Input x = inputs.batch(InputFiles.INPUT, input, batch, "x");
       Source dySource = inputs.outputGradient(dy, batch, x.source());
       builder.affine(affine.affine(inputs, x.source()));
       StatisticsFile file = frozen ? inputs.statistics("--running", given.file()) : null;

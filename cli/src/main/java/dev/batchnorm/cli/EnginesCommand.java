@@ -1,14 +1,9 @@
 package dev.batchnorm.cli;
 
-import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.JsonGenerator;
 import dev.batchnorm.EngineUnavailableException;
 import dev.batchnorm.engine.Engine;
 import dev.batchnorm.engine.EngineProvider;
 import dev.batchnorm.engine.Engines;
-import java.io.IOException;
-import java.io.StringWriter;
-import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -82,23 +77,19 @@ final class EnginesCommand implements Callable<Integer> {
   }
 
   private void printJson(List<Line> lines) {
-    StringWriter out = new StringWriter();
-    try (JsonGenerator generator = new JsonFactory().createGenerator(out)) {
-      generator.useDefaultPrettyPrinter();
-      generator.writeStartArray();
-      for (Line line : lines) {
-        generator.writeStartObject();
-        generator.writeStringField("name", line.name());
-        generator.writeBooleanField("available", line.available());
-        generator.writeBooleanField("auto", line.auto());
-        generator.writeStringField(line.available() ? "description" : "reason", line.text());
-        generator.writeEndObject();
-      }
-      generator.writeEndArray();
-      generator.writeRaw('\n');
-    } catch (IOException e) {
-      throw new UncheckedIOException("a StringWriter takes everything", e);
-    }
-    session.print(out.toString());
+    session.print(
+        JsonText.of(
+            json -> {
+              json.writeStartArray();
+              for (Line line : lines) {
+                json.writeStartObject();
+                json.writeStringField("name", line.name());
+                json.writeBooleanField("available", line.available());
+                json.writeBooleanField("auto", line.auto());
+                json.writeStringField(line.available() ? "description" : "reason", line.text());
+                json.writeEndObject();
+              }
+              json.writeEndArray();
+            }));
   }
 }

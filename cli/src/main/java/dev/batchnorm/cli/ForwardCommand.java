@@ -94,7 +94,7 @@ final class ForwardCommand implements Callable<Integer> {
     if (save != null && FileFormat.ofExtension(save) != FileFormat.NPZ) {
       throw new UsageException("--save: expected a name ending in .npz, found " + save);
     }
-    Convention chosen = BatchOptions.choice("--convention", convention, Convention.values());
+    Convention chosen = Choice.of("--convention", convention, Convention.values());
     BatchNorm.Builder builder = BatchNorm.builder().convention(chosen);
     Double eps = affine.eps();
     if (eps != null) {
@@ -106,7 +106,7 @@ final class ForwardCommand implements Callable<Integer> {
     builder.engine(engine.engine(session));
     try (InputFiles inputs = new InputFiles(session);
         OutputFiles outputs = new OutputFiles(session, output)) {
-      InputFiles.Input x = inputs.batch("INPUT", input, batch, "x");
+      InputFiles.Input x = inputs.batch(InputFiles.INPUT, input, batch, "x");
       BatchNorm norm = builder.affine(affine.affine(inputs, x.source())).build();
       RunningStatistics before = running == null ? null : running(inputs, x.source(), running);
       DType type = batch.outputType(x.source());

@@ -46,9 +46,7 @@ final class GivenOptions {
   }
 
   private @Nullable Kind kind() {
-    return statistics == null
-        ? null
-        : BatchOptions.choice("--statistics", statistics, Kind.values());
+    return statistics == null ? null : Choice.of("--statistics", statistics, Kind.values());
   }
 
   String file() {

@@ -52,7 +52,7 @@ final class InferCommand implements Callable<Integer> {
     BatchNorm.Builder builder = BatchNorm.builder().engine(engine.engine(session));
     try (InputFiles inputs = new InputFiles(session);
         OutputFiles outputs = new OutputFiles(session, output)) {
-      InputFiles.Input x = inputs.batch("INPUT", input, batch, "x");
+      InputFiles.Input x = inputs.batch(InputFiles.INPUT, input, batch, "x");
       StatisticsFile file = inputs.statistics("--running", given.file());
       BatchNorm norm =
           builder.affine(affine.affine(inputs, x.source())).eps(given.eps(eps, file)).build();

@@ -4,9 +4,11 @@ import dev.batchnorm.DType;
 import dev.batchnorm.InputException;
 import dev.batchnorm.Shape;
 import dev.batchnorm.Source;
+import dev.batchnorm.format.Axes;
 import dev.batchnorm.format.Decimals;
 import dev.batchnorm.format.FileFormat;
 import dev.batchnorm.format.InputBytes;
+import dev.batchnorm.format.StoredArray;
 import dev.batchnorm.format.Wording;
 import dev.batchnorm.format.csv.CsvOptions;
 import dev.batchnorm.format.csv.CsvTable;
@@ -29,13 +31,20 @@ import org.jspecify.annotations.Nullable;
  * standard input. Closes them all.
  */
 final class InputFiles implements AutoCloseable {
-  private static final String STANDARD_INPUT = "-";
+  static final String STANDARD_INPUT = "-";
+
+  /** The option that messages name for the command's first argument. */
+  static final String INPUT = "INPUT";
 
   /** A batch and what it came from; the table is there if it was text. */
   record Input(Source source, FileFormat format, @Nullable CsvTable table) {}
 
   /** A file as opened; exactly one of bytes and npz is used. */
-  private record Opened(InputBytes bytes, FileFormat format, @Nullable NpzFile npz) {}
+  private record Opened(InputBytes bytes, FileFormat format, @Nullable NpzFile npz) {
+    boolean isText() {
+      return format == FileFormat.CSV || format == FileFormat.TSV;
+    }
+  }
 
   /** An argument as {@code file} or {@code file.npz:member}. */
   private record Place(String file, @Nullable String member) {}
@@ -56,23 +65,58 @@ final class InputFiles implements AutoCloseable {
    * @param members the NPZ members that are meant if the argument names none
    */
   Input batch(String option, String argument, BatchOptions options, String... members) {
+    DType type = options.dtype();
+    return batch(
+        option,
+        argument,
+        options.format(),
+        options.axes(),
+        type == null ? DType.F64 : type,
+        options.narrow(),
+        members);
+  }
+
+  /**
+   * Opens a batch.
+   *
+   * @param option what the argument was given for, for messages
+   * @param text the type that cells of CSV are rounded to
+   * @param narrow whether 64-bit integers may be rounded
+   * @param members the NPZ members that are meant if the argument names none
+   */
+  Input batch(
+      String option,
+      String argument,
+      FormatOptions format,
+      Axes axes,
+      DType text,
+      boolean narrow,
+      String... members) {
     Place place = place(argument);
-    Opened file = open(option, place, option.equals("INPUT") ? options.format() : null);
-    if (option.equals("INPUT")
-        && file.format() != FileFormat.CSV
-        && file.format() != FileFormat.TSV) {
-      options.refuseCsvOptions(place.file(), file.format());
-    }
+    Opened file = openInput(option, place, format);
     if (file.npz() != null) {
       String member = member(file.npz(), place, members);
-      return new Input(file.npz().source(member, options.axes()), FileFormat.NPZ, null);
+      return new Input(file.npz().source(member, axes, narrow), FileFormat.NPZ, null);
     }
     if (file.format() == FileFormat.NPY) {
-      return new Input(NpySource.open(file.bytes(), options.axes()), FileFormat.NPY, null);
+      return new Input(NpySource.open(file.bytes(), axes, narrow), FileFormat.NPY, null);
     }
-    DType type = options.dtype();
-    CsvTable table =
-        CsvTable.read(file.bytes(), options.csv(file.format()), type == null ? DType.F64 : type);
+    CsvTable table = table(file, format.text(), text);
+    return new Input(table.source(axes), file.format(), table);
+  }
+
+  /** Opens a file with INPUT's format and dialect, or another with its dialect only. */
+  private Opened openInput(String option, Place place, FormatOptions format) {
+    boolean isInput = option.equals(INPUT);
+    Opened file = open(option, place, isInput ? format.format() : null);
+    if (isInput && !file.isText()) {
+      format.text().refuse(place.file(), file.format());
+    }
+    return file;
+  }
+
+  private CsvTable table(Opened file, TextOptions text, DType type) {
+    CsvTable table = CsvTable.read(file.bytes(), text.csv(file.format()), type);
     if (table.skipped() > 0) {
       session.warn(
           table.name()
@@ -82,7 +126,52 @@ final class InputFiles implements AutoCloseable {
               + (table.rows() + table.skipped())
               + " rows skipped for an empty cell");
     }
-    return new Input(table.source(options.axes()), file.format(), table);
+    return table;
+  }
+
+  /**
+   * An array of any real type and rank.
+   *
+   * @param member its name if it came from an NPZ, else null
+   */
+  record Stored(
+      StoredArray array, FileFormat format, @Nullable String member, @Nullable CsvTable table) {}
+
+  /**
+   * Opens the arrays of INPUT: one, or all members of an NPZ of which the argument names none.
+   *
+   * @param type the type that cells of CSV are rounded to
+   */
+  List<Stored> arrays(String argument, FormatOptions format, DType type) {
+    Place place = place(argument);
+    return arrays(openInput(INPUT, place, format), place, format.text(), type);
+  }
+
+  /**
+   * Opens the arrays of a file: one, or all members of an NPZ of which the argument names none.
+   *
+   * @param option what the argument was given for, for messages
+   */
+  List<Stored> arrays(String option, String argument, TextOptions text) {
+    Place place = place(argument);
+    return arrays(open(option, place, null), place, text, DType.F64);
+  }
+
+  private List<Stored> arrays(Opened file, Place place, TextOptions text, DType type) {
+    NpzFile npz = file.npz();
+    if (npz != null) {
+      List<String> members = place.member() != null ? List.of(place.member()) : npz.members();
+      List<Stored> arrays = new ArrayList<>();
+      for (String member : members) {
+        arrays.add(new Stored(npz.array(member), FileFormat.NPZ, member, null));
+      }
+      return arrays;
+    }
+    if (file.format() == FileFormat.NPY) {
+      return List.of(new Stored(NpyArray.open(file.bytes()), FileFormat.NPY, null, null));
+    }
+    CsvTable table = table(file, text, type);
+    return List.of(new Stored(table.array(), file.format(), null, table));
   }
 
   /** Opens the output gradient that {@code --dy} names, which has x's shape. */
@@ -110,7 +199,7 @@ final class InputFiles implements AutoCloseable {
     }
     Place place = place(argument);
     Opened file = open(option, place, null);
-    if (file.format() == FileFormat.CSV || file.format() == FileFormat.TSV) {
+    if (file.isText()) {
       CsvTable table = CsvTable.read(file.bytes(), CsvOptions.of(file.format()), DType.F64);
       checkVector(table.name(), table.rows(), table.columns());
       checkCount(table.name(), table.rows() * table.columns(), x);
@@ -177,7 +266,7 @@ final class InputFiles implements AutoCloseable {
     if (file.npz() != null && place.member() == null) {
       return StatisticsFile.of(file.npz());
     }
-    if (file.format() == FileFormat.CSV || file.format() == FileFormat.TSV) {
+    if (file.isText()) {
       return StatisticsFile.of(
           CsvTable.read(file.bytes(), CsvOptions.of(file.format()), DType.F64));
     }

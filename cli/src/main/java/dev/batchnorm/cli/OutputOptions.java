@@ -46,7 +46,7 @@ final class OutputOptions {
 
   /** The format for a target, or null for INPUT's. */
   @Nullable FileFormat format(String option, String target) {
-    FileFormat asked = to == null ? null : BatchOptions.choice("--to", to, FileFormat.values());
+    FileFormat asked = to == null ? null : Choice.of("--to", to, FileFormat.values());
     if (target.equals(STANDARD_OUTPUT)) {
       return asked;
     }

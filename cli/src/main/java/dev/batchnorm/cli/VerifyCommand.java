@@ -1,6 +1,5 @@
 package dev.batchnorm.cli;
 
-import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import dev.batchnorm.Affine;
 import dev.batchnorm.BatchNorm;
@@ -15,8 +14,6 @@ import dev.batchnorm.verify.ArrayComparison;
 import dev.batchnorm.verify.EngineComparison;
 import dev.batchnorm.verify.SeededSource;
 import java.io.IOException;
-import java.io.StringWriter;
-import java.io.UncheckedIOException;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
@@ -91,7 +88,7 @@ final class VerifyCommand implements Callable<Integer> {
     Engine engine = engineOptions.engineOr(session, "native");
     Engine reference = Engines.named("java", 1);
     try (InputFiles inputs = new InputFiles(session)) {
-      Source x = inputs.batch("INPUT", input, batch, "x").source();
+      Source x = inputs.batch(InputFiles.INPUT, input, batch, "x").source();
       DType type = batch.outputType(x);
       Source gradient =
           dy == null
@@ -172,31 +169,26 @@ final class VerifyCommand implements Callable<Integer> {
 
   private void printJson(
       Source x, Engine engine, Engine reference, List<Part> parts, boolean passed) {
-    StringWriter out = new StringWriter();
-    try (JsonGenerator json = new JsonFactory().createGenerator(out)) {
-      json.useDefaultPrettyPrinter();
-      json.writeStartObject();
-      json.writeStringField("status", passed ? "PASSED" : "FAILED");
-      json.writeStringField("engine", describe(engine));
-      json.writeStringField("reference", describe(reference));
-      json.writeStringField("input", x.name());
-      json.writeFieldName("shape");
-      json.writeArray(x.shape().sizes(), 0, x.shape().sizes().length);
-      json.writeStringField("dtype", x.type().label());
-      json.writeArrayFieldStart("arrays");
-      for (Part part : parts) {
-        for (ArrayComparison c : part.arrays()) {
-          write(json, part.statistics(), c);
-        }
-      }
-      json.writeEndArray();
-      json.writeStringField("command", session.commandLine());
-      json.writeEndObject();
-      json.writeRaw('\n');
-    } catch (IOException e) {
-      throw new UncheckedIOException("a StringWriter takes everything", e);
-    }
-    session.print(out.toString());
+    session.print(
+        JsonText.of(
+            json -> {
+              json.writeStartObject();
+              json.writeStringField("status", passed ? "PASSED" : "FAILED");
+              json.writeStringField("engine", describe(engine));
+              json.writeStringField("reference", describe(reference));
+              json.writeStringField("input", x.name());
+              JsonText.sizes(json, "shape", x.shape().sizes());
+              json.writeStringField("dtype", x.type().label());
+              json.writeArrayFieldStart("arrays");
+              for (Part part : parts) {
+                for (ArrayComparison c : part.arrays()) {
+                  write(json, part.statistics(), c);
+                }
+              }
+              json.writeEndArray();
+              json.writeStringField("command", session.commandLine());
+              json.writeEndObject();
+            }));
   }
 
   private static void write(JsonGenerator json, String statistics, ArrayComparison c)
@@ -207,25 +199,15 @@ final class VerifyCommand implements Callable<Integer> {
     json.writeStringField("dtype", c.type().label());
     json.writeNumberField("count", c.compared());
     json.writeNumberField("differing", c.differing());
-    number(json, "max_ulp", c.maxUlps());
+    JsonText.number(json, "max_ulp", c.maxUlps());
     if (c.differing() > 0) {
       json.writeObjectFieldStart("first");
       json.writeNumberField("index", c.firstIndex());
       json.writeStringField("place", c.firstPlace());
-      number(json, "expected", c.firstExpected());
-      number(json, "found", c.firstFound());
+      JsonText.number(json, "expected", c.firstExpected());
+      JsonText.number(json, "found", c.firstFound());
       json.writeEndObject();
     }
     json.writeEndObject();
-  }
-
-  /** JSON has no numbers that are not finite: they are written as strings. */
-  private static void number(JsonGenerator json, String name, double value) throws IOException {
-    if (Double.isFinite(value)) {
-      json.writeFieldName(name);
-      json.writeNumber(Decimals.text(value));
-    } else {
-      json.writeStringField(name, Decimals.text(value));
-    }
   }
 }

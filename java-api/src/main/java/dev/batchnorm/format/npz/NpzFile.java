@@ -76,11 +76,20 @@ public final class NpzFile implements AutoCloseable {
    *     damaged
    */
   public Source source(String member, Axes axes) {
-    return NpySource.open(bytes(member), axes);
+    return source(member, axes, false);
   }
 
   /**
-   * The member as a small array of any real type. It needs this file to stay open.
+   * As {@link #source(String, Axes)}.
+   *
+   * @param narrow as {@link NpySource#open(InputBytes, Axes, boolean)}
+   */
+  public Source source(String member, Axes axes, boolean narrow) {
+    return NpySource.open(bytes(member), axes, narrow);
+  }
+
+  /**
+   * The member as an array of any real type and rank. It needs this file to stay open.
    *
    * @throws InputException as {@link NpyArray#open}; or if there is no such member, or it is
    *     damaged

@@ -1,0 +1,113 @@
+package dev.batchnorm.cli;
+
+import dev.batchnorm.InputException;
+import dev.batchnorm.format.FileFormat;
+import dev.batchnorm.format.csv.CsvOptions;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** The dialect of CSV. */
+final class TextOptions {
+  @Option(
+      names = "--delimiter",
+      paramLabel = "C",
+      description =
+          "What separates CSV cells: a character, tab, or auto. Default: a comma, tab for .tsv.")
+  private @Nullable String delimiter;
+
+  @Option(
+      names = "--comment",
+      paramLabel = "C",
+      description = "Skip CSV lines that begin with this character.")
+  private @Nullable String comment;
+
+  @Option(
+      names = "--header",
+      paramLabel = "auto|yes|no",
+      defaultValue = "auto",
+      description =
+          "Whether the first CSV record names the columns. Default: auto, if none of its cells is a number.")
+  private String header = "auto";
+
+  @Option(
+      names = "--columns",
+      paramLabel = "LIST",
+      description =
+          "The CSV columns meant, by name, number or range as in a,b,3-5; the others pass through.")
+  private @Nullable String columns;
+
+  @Option(
+      names = "--exclude",
+      paramLabel = "LIST",
+      description = "CSV columns not meant; they pass through.")
+  private String exclude = "";
+
+  @Option(
+      names = "--missing",
+      paramLabel = "nan|skip",
+      description = "What an empty CSV cell means: NaN, or skip its row. Default: an error.")
+  private @Nullable String missing;
+
+  /** Checks what can be checked before a file is opened. */
+  void check() {
+    if (columns != null && columns.isBlank()) {
+      throw new UsageException("--columns: expected names, numbers or ranges, found an empty list");
+    }
+    csv(FileFormat.CSV);
+  }
+
+  CsvOptions csv(FileFormat of) {
+    try {
+      CsvOptions options =
+          CsvOptions.of(of)
+              .withHeader(Choice.of("--header", header, CsvOptions.Header.values()))
+              .withColumns(columns == null ? "" : columns)
+              .withExclude(exclude);
+      if (delimiter != null) {
+        options = options.withDelimiter(delimiter(delimiter));
+      }
+      if (comment != null) {
+        options = options.withComment(character("--comment", comment));
+      }
+      return missing == null ? options : options.withMissing(missing(missing));
+    } catch (IllegalArgumentException e) {
+      throw new UsageException("--" + e.getMessage());
+    }
+  }
+
+  /** Refuses options that would change nothing because the file is no text. */
+  void refuse(String file, FileFormat format) {
+    CsvOptions defaults = CsvOptions.of(FileFormat.CSV);
+    if (!csv(FileFormat.CSV).equals(defaults)) {
+      throw new InputException(
+          file
+              + ": expected CSV or TSV (for --columns, --exclude, --delimiter, --comment, --header or --missing), found "
+              + format.label().toUpperCase(Locale.ROOT));
+    }
+  }
+
+  private static CsvOptions.Missing missing(String text) {
+    return switch (text) {
+      case "nan" -> CsvOptions.Missing.NAN;
+      case "skip" -> CsvOptions.Missing.SKIP;
+      default ->
+          throw new UsageException("--missing: expected nan or skip, found \"" + text + "\"");
+    };
+  }
+
+  private static char delimiter(String text) {
+    return switch (text) {
+      case "auto" -> CsvOptions.AUTO;
+      case "tab", "\\t" -> '\t';
+      default -> character("--delimiter", text);
+    };
+  }
+
+  private static char character(String option, String text) {
+    if (text.length() != 1) {
+      throw new UsageException(option + ": expected one character, found \"" + text + "\"");
+    }
+    return text.charAt(0);
+  }
+}
