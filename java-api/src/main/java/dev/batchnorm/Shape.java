@@ -135,4 +135,15 @@ public final class Shape {
   public static String text(long... sizes) {
     return LongStream.of(sizes).mapToObj(Long::toString).collect(Collectors.joining("×"));
   }
+
+  /** The indices of the value that is the {@code index}-th in C order, as in {@code (0, 3, 2)}. */
+  public static String place(long index, long... sizes) {
+    String[] indices = new String[sizes.length];
+    long rest = index;
+    for (int axis = sizes.length - 1; axis >= 0; axis--) {
+      indices[axis] = Long.toString(rest % sizes[axis]);
+      rest /= sizes[axis];
+    }
+    return "(" + String.join(", ", indices) + (sizes.length == 1 ? ",)" : ")");
+  }
 }

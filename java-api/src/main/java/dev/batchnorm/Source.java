@@ -28,6 +28,17 @@ public interface Source extends AutoCloseable {
   /** The largest number of values a reader should ask for at once. */
   int chunkLimit();
 
+  /**
+   * Consecutive samples, such as a mini-batch: the part from index {@code first} of the first axis
+   * on, named as in {@code x.npy[8:16]}. It reads through this source, and closing it does nothing.
+   *
+   * @throws IllegalArgumentException if there are no such samples, or the first of several axes
+   *     holds the channels
+   */
+  default Source samples(long first, long count) {
+    return Samples.of(this, first, count);
+  }
+
   /** Releases what the source holds. */
   @Override
   void close();

@@ -8,6 +8,7 @@ import dev.batchnorm.Source;
 import dev.batchnorm.Statistics;
 import dev.batchnorm.Values;
 import dev.batchnorm.format.FileFormat;
+import dev.batchnorm.format.NumberType;
 import dev.batchnorm.format.npz.NpzWriter;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -144,15 +145,11 @@ final class BackwardCommand implements Callable<Integer> {
     long[] sizes = x.source().shape().sizes();
     if (dx == null && dgamma == null && dbeta == null) {
       NpzWriter npz = outputs.npz("-o", output.target());
-      Sink dxSink = outputs.digested(npz.member("dx", type, sizes), "dx", type, sizes);
+      Sink dxSink = member(outputs, npz, "dx", type, sizes);
       GradientParameters p = norm.backward(dySource, x.source(), statistics, dxSink);
       long[] channels = {p.dgamma().length};
-      fill(
-          outputs.digested(npz.member("dgamma", p.type(), channels), "dgamma", p.type(), channels),
-          p.dgamma());
-      fill(
-          outputs.digested(npz.member("dbeta", p.type(), channels), "dbeta", p.type(), channels),
-          p.dbeta());
+      fill(member(outputs, npz, "dgamma", p.type(), channels), p.dgamma());
+      fill(member(outputs, npz, "dbeta", p.type(), channels), p.dbeta());
       return;
     }
     Sink dxSink =
@@ -166,6 +163,12 @@ final class BackwardCommand implements Callable<Integer> {
     if (dbeta != null) {
       fill(array(outputs, "--dbeta", dbeta, x, "dbeta", p), p.dbeta());
     }
+  }
+
+  private static Sink member(
+      OutputFiles outputs, NpzWriter npz, String name, DType type, long... sizes) {
+    NumberType stored = NumberType.of(type);
+    return outputs.digested(npz.member(name, stored, sizes), name, stored, sizes);
   }
 
   private Sink array(

@@ -1,7 +1,7 @@
 package dev.batchnorm.cli;
 
-import dev.batchnorm.DType;
 import dev.batchnorm.Values;
+import dev.batchnorm.format.NumberType;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -20,46 +20,42 @@ final class Digest {
 
   private final String name;
   private final String description;
-  private final DType type;
+  private final NumberType type;
   private final MessageDigest sha256;
+  private final ByteBuffer canonical;
 
-  Digest(String name, DType type, long... sizes) {
+  Digest(String name, NumberType type, long... sizes) {
     this.name = name;
     this.type = type;
     String shape = LongStream.of(sizes).mapToObj(Long::toString).collect(Collectors.joining(", "));
     description = type.descriptor() + " (" + shape + (sizes.length == 1 ? ",)" : ")");
-    sha256 = sha256(description);
-  }
-
-  /** The line for a single integer. */
-  static String line(String name, long value) {
-    String description = "<i8 ()";
-    ByteBuffer bytes = ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
-    MessageDigest sha256 = sha256(description);
-    sha256.update(bytes.putLong(value).flip());
-    return HexFormat.of().formatHex(sha256.digest()) + " " + name + " " + description;
-  }
-
-  private static MessageDigest sha256(String description) {
+    canonical = ByteBuffer.allocateDirect(CHUNK * type.bytes()).order(ByteOrder.LITTLE_ENDIAN);
     try {
-      MessageDigest sha256 = MessageDigest.getInstance("SHA-256");
-      sha256.update((description + "\n").getBytes(StandardCharsets.US_ASCII));
-      return sha256;
+      sha256 = MessageDigest.getInstance("SHA-256");
     } catch (NoSuchAlgorithmException e) {
       throw new AssertionError("every Java has SHA-256", e);
     }
+    sha256.update((description + "\n").getBytes(StandardCharsets.US_ASCII));
   }
 
+  /** Adds values of the floating type. */
   void add(Values values) {
-    ByteBuffer bytes =
-        ByteBuffer.allocateDirect(CHUNK * type.bytes()).order(ByteOrder.LITTLE_ENDIAN);
     for (int first = 0; first < values.count(); first += CHUNK) {
       int count = Math.min(values.count() - first, CHUNK);
-      Values chunk = Values.of(type, bytes.clear().limit(count * type.bytes()));
+      Values chunk = Values.of(values.type(), canonical.clear().limit(count * type.bytes()));
       for (int i = 0; i < count; i++) {
         chunk.set(i, values.get(first + i)); // makes NaNs the one NaN
       }
-      sha256.update(bytes);
+      sha256.update(canonical);
+    }
+  }
+
+  /** Adds little-endian values of the type; the buffer's position stays. */
+  void add(ByteBuffer bytes) {
+    if (type.isFloating()) {
+      add(Values.of(type.floating(), bytes.duplicate().order(ByteOrder.LITTLE_ENDIAN)));
+    } else {
+      sha256.update(bytes.duplicate());
     }
   }
 

@@ -3,6 +3,7 @@ package dev.batchnorm.cli;
 import dev.batchnorm.BatchNorm;
 import dev.batchnorm.Convention;
 import dev.batchnorm.DType;
+import dev.batchnorm.InputException;
 import dev.batchnorm.Momentum;
 import dev.batchnorm.RunningStatistics;
 import dev.batchnorm.Sink;
@@ -10,6 +11,9 @@ import dev.batchnorm.Source;
 import dev.batchnorm.Statistics;
 import dev.batchnorm.format.FileFormat;
 import dev.batchnorm.format.npz.NpzWriter;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -31,6 +35,7 @@ import picocli.CommandLine.Parameters;
       "  batchnorm forward x.csv --exclude id,label --gamma gamma.npy --beta 0.5 > y.csv",
       "  batchnorm forward images.npy --layout NHWC --save statistics.npz -o y.npy",
       "  batchnorm forward x.npy --running new --save running.npz -o y.npy",
+      "  batchnorm forward epoch.npy --batch-size 32 --running new --save running.npz -o y.npy",
       "  cat x.npy | batchnorm forward - --to csv"
     })
 final class ForwardCommand implements Callable<Integer> {
@@ -68,10 +73,19 @@ final class ForwardCommand implements Callable<Integer> {
   private String convention = "pytorch";
 
   @Option(
+      names = "--batch-size",
+      paramLabel = "N",
+      description =
+          "Take INPUT as consecutive mini-batches of N samples (indices of axis 0; the last may be shorter): each is "
+              + "normalised by its own statistics, and --running goes through all of them in order.")
+  private @Nullable Long batchSize;
+
+  @Option(
       names = "--save",
       paramLabel = "FILE.npz",
       description =
-          "Also write mean, variance, inverse_std, count, eps, and the running statistics if asked for.")
+          "Also write mean, variance, inverse_std, count, eps (with --batch-size those of the last mini-batch), and the "
+              + "running statistics if asked for.")
   private @Nullable String save;
 
   @Mixin private OutputOptions output = new OutputOptions();
@@ -90,6 +104,9 @@ final class ForwardCommand implements Callable<Integer> {
     output.check();
     if (momentum != null && running == null) {
       throw new UsageException("--momentum: expected --running beside it, found none");
+    }
+    if (batchSize != null && batchSize < 1) {
+      throw new UsageException("--batch-size: expected a whole number ≥ 1, found " + batchSize);
     }
     if (save != null && FileFormat.ofExtension(save) != FileFormat.NPZ) {
       throw new UsageException("--save: expected a name ending in .npz, found " + save);
@@ -113,16 +130,14 @@ final class ForwardCommand implements Callable<Integer> {
       long[] sizes = x.source().shape().sizes();
       NpzWriter saved = save == null ? null : outputs.npz("--save", save);
       Sink y = outputs.array("-o", output.target(), output, x, true, "y", type, sizes);
-      Statistics statistics = norm.forward(x.source(), y);
-      statistics.warnings(norm.affine()).forEach(w -> session.warn(x.source().name() + ": " + w));
+      Pass pass = new Pass(norm, y, before);
+      forEachBatch(x.source(), pass);
+      pass.warnings.forEach((what, where) -> session.warn(where + what));
       if (running != null && saved == null) {
         session.warn("--running without --save: the updated statistics are written nowhere");
       }
       if (saved != null) {
-        outputs.write(
-            saved,
-            statistics,
-            before == null ? null : updated(norm, before, statistics, x.source()));
+        outputs.write(saved, pass.statistics(), pass.running);
       }
       outputs.finish();
     }
@@ -141,8 +156,57 @@ final class ForwardCommand implements Callable<Integer> {
         : inputs.statistics("--running", argument).running(x, "cumulative".equals(momentum));
   }
 
-  private static RunningStatistics updated(
-      BatchNorm norm, RunningStatistics before, Statistics statistics, Source x) {
-    return InputFiles.naming(x.name(), () -> norm.update(before, statistics));
+  private void forEachBatch(Source x, Pass pass) {
+    long samples = x.shape().sizes()[0];
+    if (batchSize == null || batchSize >= samples) {
+      pass.add(x);
+      return;
+    }
+    if (x.shape().sizes().length > 1 && x.shape().channelAxis() == 0) {
+      throw new InputException(
+          x.name()
+              + ": expected samples along axis 0 (--batch-size "
+              + batchSize
+              + "), found the channels there (shape "
+              + x.shape()
+              + ")");
+    }
+    for (long first = 0; first < samples; first += batchSize) {
+      pass.add(x.samples(first, Math.min(batchSize, samples - first)));
+    }
+  }
+
+  /** One batch after the other through the same layer. */
+  private static final class Pass {
+    private final BatchNorm norm;
+    private final Sink y;
+    private @Nullable RunningStatistics running;
+    private @Nullable Statistics statistics;
+
+    /** What is to be said, and the batches it was first found in. */
+    private final Map<String, String> warnings = new LinkedHashMap<>();
+
+    Pass(BatchNorm norm, Sink y, @Nullable RunningStatistics running) {
+      this.norm = norm;
+      this.y = y;
+      this.running = running;
+    }
+
+    void add(Source x) {
+      Statistics own = norm.forward(x, y);
+      statistics = own;
+      RunningStatistics before = running;
+      if (before != null) {
+        running = InputFiles.naming(x.name(), () -> norm.update(before, own));
+      }
+      for (String warning : own.warnings(norm.affine())) {
+        warnings.putIfAbsent(": " + warning, x.name());
+      }
+    }
+
+    /** Those of the last batch. */
+    Statistics statistics() {
+      return Objects.requireNonNull(statistics);
+    }
   }
 }

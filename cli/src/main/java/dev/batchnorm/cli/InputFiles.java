@@ -174,6 +174,30 @@ final class InputFiles implements AutoCloseable {
     return List.of(new Stored(table.array(), file.format(), null, table));
   }
 
+  /** The one array that is meant where a file has several: of that name, or the only one. */
+  static Stored only(String argument, List<Stored> arrays, String name) {
+    if (arrays.size() == 1) {
+      return arrays.get(0);
+    }
+    for (Stored stored : arrays) {
+      if (name.equals(stored.member())) {
+        return stored;
+      }
+    }
+    List<String> members = arrays.stream().map(s -> String.valueOf(s.member())).toList();
+    throw noMember(argument, members, name);
+  }
+
+  private static InputException noMember(String file, List<String> members, String... wanted) {
+    return new InputException(
+        file
+            + ": expected a member "
+            + String.join(" or ", wanted)
+            + ", found "
+            + Wording.some(members),
+        "name one: " + file + ":MEMBER");
+  }
+
   /** Opens the output gradient that {@code --dy} names, which has x's shape. */
   Source outputGradient(String argument, BatchOptions options, Source x) {
     Source dy = batch("--dy", argument, options, "dy").source();
@@ -369,13 +393,7 @@ final class InputFiles implements AutoCloseable {
     if (members.size() == 1) {
       return members.get(0);
     }
-    throw new InputException(
-        npz.name()
-            + ": expected a member "
-            + String.join(" or ", wanted)
-            + ", found "
-            + Wording.some(members),
-        "name one: " + place.file() + ":MEMBER");
+    throw noMember(npz.name(), members, wanted);
   }
 
   @Override

@@ -6,13 +6,17 @@ import dev.batchnorm.RunningStatistics;
 import dev.batchnorm.Sink;
 import dev.batchnorm.Statistics;
 import dev.batchnorm.Values;
+import dev.batchnorm.format.ArraySink;
 import dev.batchnorm.format.AtomicOutput;
 import dev.batchnorm.format.FileFormat;
 import dev.batchnorm.format.NumberType;
 import dev.batchnorm.format.csv.CsvSink;
+import dev.batchnorm.format.csv.CsvTable;
 import dev.batchnorm.format.npy.NpySink;
 import dev.batchnorm.format.npz.NpzWriter;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
@@ -37,7 +41,7 @@ final class OutputFiles implements AutoCloseable {
   }
 
   /**
-   * A file for one array.
+   * A file for one array of a floating type.
    *
    * @param option what the target was given for, for messages
    * @param input decides the format if nothing else does, and what CSV output repeats
@@ -55,14 +59,32 @@ final class OutputFiles implements AutoCloseable {
       long... sizes) {
     FileFormat named = options.format(option, target);
     FileFormat format = named == null ? input.format() : named;
+    CsvTable repeated = repeatsInput ? input.table() : null;
+    return array(option, target, format, repeated, name, NumberType.of(type), sizes);
+  }
+
+  /**
+   * A file for one array.
+   *
+   * @param option what the target was given for, for messages
+   * @param repeated what CSV output repeats beside the array, which has its shape; or null
+   */
+  ArraySink array(
+      String option,
+      String target,
+      FileFormat format,
+      @Nullable CsvTable repeated,
+      String name,
+      NumberType type,
+      long... sizes) {
     AtomicOutput out = open(option, target, format);
-    Sink sink =
+    ArraySink sink =
         switch (format) {
           case NPY -> manage(NpySink.create(out, type, sizes));
           case NPZ -> manage(new NpzWriter(out)).member(name, type, sizes);
           case CSV, TSV ->
-              input.table() != null && repeatsInput
-                  ? manage(input.table().sink(out, NumberType.of(type)))
+              repeated != null
+                  ? manage(repeated.sink(out, type))
                   : manage(CsvSink.create(out, format, type, sizes));
         };
     return digested(sink, name, type, sizes);
@@ -75,41 +97,61 @@ final class OutputFiles implements AutoCloseable {
 
   /** Writes what was normalised with, and the running statistics if there are any. */
   void write(NpzWriter npz, Statistics s, @Nullable RunningStatistics running) {
-    write(npz, "mean", s.mean());
-    write(npz, "variance", s.variance());
-    write(npz, "inverse_std", s.inverseStd());
-    write(npz, "count", s.channels() == 0 ? 0 : s.count()[0]);
-    npz.float64("eps", s.eps());
-    digest("eps", Values.of(s.eps()));
+    long channels = s.channels();
+    write(npz, "mean", s.mean(), channels);
+    write(npz, "variance", s.variance(), channels);
+    write(npz, "inverse_std", s.inverseStd(), channels);
+    write(npz, "count", channels == 0 ? 0 : s.count()[0]);
+    write(npz, "eps", new double[] {s.eps()});
     if (running != null) {
-      write(npz, "running_mean", running.mean());
-      write(npz, "running_variance", running.variance());
+      write(npz, "running_mean", running.mean(), channels);
+      write(npz, "running_variance", running.variance(), channels);
       write(npz, "batches", running.batches());
     }
   }
 
   private void write(NpzWriter npz, String name, long value) {
     npz.int64(name, value);
-    if (session.digests()) {
-      String line = Digest.line(name, value);
-      digests.add(() -> session.tell(line));
-    }
+    digest(name, NumberType.I64, littleEndian(1).putLong(value).flip());
   }
 
   /** Writes an array of one value per channel. */
-  private void write(NpzWriter npz, String name, double[] values) {
-    npz.doubles(name, values, values.length);
-    digest(name, Values.of(values), values.length);
+  void write(NpzWriter npz, String name, double[] values, long... sizes) {
+    npz.doubles(name, values, sizes);
+    ByteBuffer bytes = littleEndian(values.length);
+    bytes.asDoubleBuffer().put(values);
+    digest(name, NumberType.F64, bytes, sizes);
+  }
+
+  /** Writes an array of integers. */
+  void write(NpzWriter npz, String name, long[] values, long... sizes) {
+    npz.int64s(name, values, sizes);
+    ByteBuffer bytes = littleEndian(values.length);
+    bytes.asLongBuffer().put(values);
+    digest(name, NumberType.I64, bytes, sizes);
+  }
+
+  private static ByteBuffer littleEndian(int values) {
+    return ByteBuffer.allocateDirect(Math.multiplyExact(values, Long.BYTES))
+        .order(ByteOrder.LITTLE_ENDIAN);
+  }
+
+  private void digest(String name, NumberType type, ByteBuffer bytes, long... sizes) {
+    if (session.digests()) {
+      Digest digest = new Digest(name, type, sizes);
+      digest.add(bytes);
+      digests.add(() -> session.tell(digest.line()));
+    }
   }
 
   /** A sink that also makes the array's digest, if digests were asked for. */
-  Sink digested(Sink sink, String name, DType type, long... sizes) {
+  ArraySink digested(ArraySink sink, String name, NumberType type, long... sizes) {
     if (!session.digests()) {
       return sink;
     }
     Digest digest = new Digest(name, type, sizes);
     digests.add(() -> session.tell(digest.line()));
-    return new Sink() {
+    return new ArraySink() {
       private Values room = Values.of(new double[0]);
 
       @Override
@@ -123,15 +165,13 @@ final class OutputFiles implements AutoCloseable {
         digest.add(room);
         sink.commit();
       }
-    };
-  }
 
-  private void digest(String name, Values values, long... sizes) {
-    if (session.digests()) {
-      Digest digest = new Digest(name, values.type(), sizes);
-      digest.add(values);
-      digests.add(() -> session.tell(digest.line()));
-    }
+      @Override
+      public void write(ByteBuffer bytes) {
+        digest.add(bytes);
+        sink.write(bytes);
+      }
+    };
   }
 
   private AtomicOutput open(String option, String target, FileFormat format) {

@@ -88,6 +88,16 @@ public enum NumberType {
     };
   }
 
+  /** The value at the byte offset, rounded once to the type, as a binary64. */
+  public double get(ByteBuffer littleEndian, int offset, DType type) {
+    boolean twice = type == DType.F32 && !isExact(littleEndian, offset);
+    if (!twice) {
+      return type.round(get(littleEndian, offset));
+    }
+    long bits = littleEndian.getLong(offset);
+    return this == I64 || bits >= 0 ? (float) bits : 2 * (float) ((bits >>> 1) | (bits & 1));
+  }
+
   /** The upper half is halved with its lowest bit kept, so that it is rounded once. */
   private static double unsigned(long bits) {
     return bits >= 0 ? bits : 2.0 * ((bits >>> 1) | (bits & 1));

@@ -1,0 +1,48 @@
+package dev.batchnorm;
+
+/** Consecutive samples of an array, the first axis of which counts them. */
+record Samples(Source whole, String name, Shape shape, long start) implements Source {
+
+  static Samples of(Source whole, long first, long count) {
+    Shape shape = whole.shape();
+    long[] sizes = shape.sizes();
+    if (sizes.length > 1 && shape.channelAxis() == 0) {
+      throw new IllegalArgumentException(
+          "samples: expected them along axis 0, found the channels there (shape " + shape + ")");
+    }
+    if (first < 0 || count < 0 || first > sizes[0] - count) {
+      throw new IllegalArgumentException(
+          "samples: expected a part of 0 to "
+              + sizes[0]
+              + ", found "
+              + first
+              + " to "
+              + (first + count));
+    }
+    long perSample = sizes[0] == 0 ? 0 : shape.count() / sizes[0];
+    sizes[0] = count;
+    return new Samples(
+        whole,
+        whole.name() + "[" + first + ":" + (first + count) + "]",
+        Shape.withChannelAxis(shape.channelAxis(), sizes),
+        first * perSample);
+  }
+
+  @Override
+  public DType type() {
+    return whole.type();
+  }
+
+  @Override
+  public Values chunk(long first, int count) {
+    return whole.chunk(start + first, count);
+  }
+
+  @Override
+  public int chunkLimit() {
+    return whole.chunkLimit();
+  }
+
+  @Override
+  public void close() {}
+}
