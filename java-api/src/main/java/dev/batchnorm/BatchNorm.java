@@ -3,6 +3,7 @@ package dev.batchnorm;
 import dev.batchnorm.View.Block;
 import dev.batchnorm.engine.Engine;
 import dev.batchnorm.engine.Engines;
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -216,6 +217,21 @@ public final class BatchNorm {
    */
   public Statistics statistics(ExactSums sums) {
     return engine.parameters(sums, eps);
+  }
+
+  /**
+   * The unbiased variance of everything that was merged into the sums, RN((m·Σx² − (Σx)²) / (m·(m −
+   * 1))) (F6); NaN for channels with fewer than 2 values.
+   */
+  public double[] unbiasedVariance(ExactSums sums) {
+    if (Arrays.stream(sums.counts()).allMatch(m -> m >= 2)) {
+      return engine.unbiasedVariance(sums);
+    }
+    ExactSums copy = ExactSums.merged(sums, ExactSums.statistics(sums.channels(), DType.F16));
+    Arrays.setAll(copy.counts(), c -> Math.max(copy.counts()[c], 2)); // what the engines ask for
+    double[] variance = engine.unbiasedVariance(copy);
+    Arrays.setAll(variance, c -> sums.counts()[c] < 2 ? Double.NaN : variance[c]);
+    return variance;
   }
 
   /**

@@ -1,6 +1,7 @@
 package dev.batchnorm.cli;
 
 import dev.batchnorm.DType;
+import dev.batchnorm.ExactSums;
 import dev.batchnorm.InputException;
 import dev.batchnorm.Shape;
 import dev.batchnorm.Source;
@@ -8,6 +9,7 @@ import dev.batchnorm.format.Axes;
 import dev.batchnorm.format.Decimals;
 import dev.batchnorm.format.FileFormat;
 import dev.batchnorm.format.InputBytes;
+import dev.batchnorm.format.StateFile;
 import dev.batchnorm.format.StoredArray;
 import dev.batchnorm.format.Wording;
 import dev.batchnorm.format.csv.CsvOptions;
@@ -66,14 +68,19 @@ final class InputFiles implements AutoCloseable {
    */
   Input batch(String option, String argument, BatchOptions options, String... members) {
     DType type = options.dtype();
-    return batch(
-        option,
-        argument,
-        options.format(),
-        options.axes(),
-        type == null ? DType.F64 : type,
-        options.narrow(),
-        members);
+    Input input =
+        batch(
+            option,
+            argument,
+            options.format(),
+            options.axes(),
+            type == null ? DType.F64 : type,
+            options.narrow(),
+            members);
+    if (option.equals(INPUT) && input.table() == null) {
+      options.format().text().refuse(place(argument).file(), input.format());
+    }
+    return input;
   }
 
   /**
@@ -93,7 +100,7 @@ final class InputFiles implements AutoCloseable {
       boolean narrow,
       String... members) {
     Place place = place(argument);
-    Opened file = openInput(option, place, format);
+    Opened file = open(option, place, option.equals(INPUT) ? format.format() : null);
     if (file.npz() != null) {
       String member = member(file.npz(), place, members);
       return new Input(file.npz().source(member, axes, narrow), FileFormat.NPZ, null);
@@ -103,16 +110,6 @@ final class InputFiles implements AutoCloseable {
     }
     CsvTable table = table(file, format.text(), text);
     return new Input(table.source(axes), file.format(), table);
-  }
-
-  /** Opens a file with INPUT's format and dialect, or another with its dialect only. */
-  private Opened openInput(String option, Place place, FormatOptions format) {
-    boolean isInput = option.equals(INPUT);
-    Opened file = open(option, place, isInput ? format.format() : null);
-    if (isInput && !file.isText()) {
-      format.text().refuse(place.file(), file.format());
-    }
-    return file;
   }
 
   private CsvTable table(Opened file, TextOptions text, DType type) {
@@ -144,7 +141,11 @@ final class InputFiles implements AutoCloseable {
    */
   List<Stored> arrays(String argument, FormatOptions format, DType type) {
     Place place = place(argument);
-    return arrays(openInput(INPUT, place, format), place, format.text(), type);
+    Opened file = open(INPUT, place, format.format());
+    if (!file.isText()) {
+      format.text().refuse(place.file(), file.format());
+    }
+    return arrays(file, place, format.text(), type);
   }
 
   /**
@@ -172,6 +173,28 @@ final class InputFiles implements AutoCloseable {
     }
     CsvTable table = table(file, text, type);
     return List.of(new Stored(table.array(), file.format(), null, table));
+  }
+
+  /**
+   * The exact sums in INPUT if {@code stats --save} wrote it, or null if the argument means
+   * anything else.
+   */
+  @Nullable ExactSums state(String argument, FormatOptions format) {
+    Place place = place(argument);
+    Opened file = open(INPUT, place, format.format());
+    NpzFile npz = file.npz();
+    if (npz == null || place.member() != null) {
+      return null;
+    }
+    if (StateFile.isState(npz)) {
+      return StateFile.read(npz);
+    }
+    if (npz.members().containsAll(List.of("mean", "variance")) && !npz.members().contains("x")) {
+      throw new InputException(
+          npz.name() + ": expected a batch or a state, found statistics without their exact sums",
+          "stats --save writes a state, which can be merged; forward --save does not");
+    }
+    return null;
   }
 
   /** The one array that is meant where a file has several: of that name, or the only one. */
@@ -291,8 +314,7 @@ final class InputFiles implements AutoCloseable {
       return StatisticsFile.of(file.npz());
     }
     if (file.isText()) {
-      return StatisticsFile.of(
-          CsvTable.read(file.bytes(), CsvOptions.of(file.format()), DType.F64));
+      return StatisticsFile.of(file.bytes(), CsvOptions.of(file.format()));
     }
     throw new InputException(
         argument

@@ -17,6 +17,7 @@ import dev.batchnorm.format.npz.NpzWriter;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
@@ -90,6 +91,13 @@ final class OutputFiles implements AutoCloseable {
     return digested(sink, name, type, sizes);
   }
 
+  /** A text file. */
+  void text(String option, String target, FileFormat format, String text) {
+    AtomicOutput out = open(option, target, format);
+    out.write(ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8)));
+    finishing.add(out::commit);
+  }
+
   /** An NPZ file for several arrays. */
   NpzWriter npz(String option, String target) {
     return manage(new NpzWriter(open(option, target, FileFormat.NPZ)));
@@ -118,14 +126,24 @@ final class OutputFiles implements AutoCloseable {
   /** Writes an array of one value per channel. */
   void write(NpzWriter npz, String name, double[] values, long... sizes) {
     npz.doubles(name, values, sizes);
-    ByteBuffer bytes = littleEndian(values.length);
-    bytes.asDoubleBuffer().put(values);
-    digest(name, NumberType.F64, bytes, sizes);
+    digest(name, values, sizes);
   }
 
   /** Writes an array of integers. */
   void write(NpzWriter npz, String name, long[] values, long... sizes) {
     npz.int64s(name, values, sizes);
+    digest(name, values, sizes);
+  }
+
+  /** Makes the digest of an array that is written as text. */
+  void digest(String name, double[] values, long... sizes) {
+    ByteBuffer bytes = littleEndian(values.length);
+    bytes.asDoubleBuffer().put(values);
+    digest(name, NumberType.F64, bytes, sizes);
+  }
+
+  /** Makes the digest of an array that is written as text. */
+  void digest(String name, long[] values, long... sizes) {
     ByteBuffer bytes = littleEndian(values.length);
     bytes.asLongBuffer().put(values);
     digest(name, NumberType.I64, bytes, sizes);

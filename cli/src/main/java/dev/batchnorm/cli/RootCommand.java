@@ -56,6 +56,7 @@ final class RootCommand implements Runnable {
             .addSubcommand(new ForwardCommand(session))
             .addSubcommand(new InferCommand(session))
             .addSubcommand(new BackwardCommand(session))
+            .addSubcommand(new StatsCommand(session))
             .addSubcommand(new ConvertCommand(session))
             .addSubcommand(new VerifyCommand(session))
             .addSubcommand(new EnginesCommand(session))

@@ -1,8 +1,11 @@
 package dev.batchnorm.cli;
 
+import dev.batchnorm.DType;
 import dev.batchnorm.InputException;
 import dev.batchnorm.RunningStatistics;
 import dev.batchnorm.Source;
+import dev.batchnorm.format.InputBytes;
+import dev.batchnorm.format.csv.CsvOptions;
 import dev.batchnorm.format.csv.CsvTable;
 import dev.batchnorm.format.npy.NpyArray;
 import dev.batchnorm.format.npz.NpzFile;
@@ -38,14 +41,22 @@ final class StatisticsFile {
     return new StatisticsFile(npz.name(), arrays);
   }
 
-  static StatisticsFile of(CsvTable table) {
+  /** Reads the columns of those names; others may hold anything, as the names of channels. */
+  static StatisticsFile of(InputBytes in, CsvOptions options) {
+    List<String> known =
+        CsvTable.firstRecord(in, options).stream().filter(StatisticsFile::isKnown).toList();
     Map<String, double[]> arrays = new LinkedHashMap<>();
-    for (int i = 0; i < table.names().size(); i++) {
-      if (isKnown(table.names().get(i))) {
+    if (!known.isEmpty()) {
+      CsvTable table =
+          CsvTable.read(
+              in,
+              options.withHeader(CsvOptions.Header.YES).withColumns(String.join(",", known)),
+              DType.F64);
+      for (int i = 0; i < table.names().size(); i++) {
         arrays.put(table.names().get(i), table.column(i));
       }
     }
-    return new StatisticsFile(table.name(), arrays);
+    return new StatisticsFile(in.name(), arrays);
   }
 
   private static boolean isKnown(String array) {

@@ -64,6 +64,12 @@ public final class CsvTable implements AutoCloseable {
     return table;
   }
 
+  /** The cells of the first record, none if there is no record; the input stays the caller's. */
+  public static List<String> firstRecord(InputBytes in, CsvOptions options) {
+    CsvRecords records = new CsvRecords(in, options.delimiter(), options.comment());
+    return records.next() ? names(records) : List.of();
+  }
+
   private static boolean splits(InputBytes in, CsvOptions options, char delimiter) {
     try {
       CsvRecords records = new CsvRecords(in, delimiter, options.comment());
