@@ -67,7 +67,7 @@ public final class ExactSums {
     this.channels = channels;
     this.linear = linear;
     this.product = product;
-    int most = Integer.MAX_VALUE / (linear.limbs + product.limbs);
+    int most = mostChannels(linear, product);
     if (channels < 0 || channels > most) {
       throw new IllegalArgumentException(
           "channels: expected 0 to "
@@ -86,9 +86,7 @@ public final class ExactSums {
 
   /** Empty sums Σx and Σx² for x of the given type; f16 has the formats of f32. */
   public static ExactSums statistics(int channels, DType x) {
-    return x == DType.F64
-        ? new ExactSums(channels, Register.F64, Register.F64_PRODUCT)
-        : new ExactSums(channels, Register.F32, Register.F32_PRODUCT);
+    return gradients(channels, x, x);
   }
 
   /** Empty sums Σdy and Σdy·x for dy and x of the given types. */
@@ -96,6 +94,34 @@ public final class ExactSums {
     Register linear = dy == DType.F64 ? Register.F64 : Register.F32;
     boolean narrow = dy != DType.F64 && x != DType.F64;
     return new ExactSums(channels, linear, narrow ? Register.F32_PRODUCT : Register.F64_PRODUCT);
+  }
+
+  /**
+   * The sums of all data behind the two, which stay as they are, in the wider formats of both.
+   *
+   * @throws IllegalArgumentException if they have different numbers of channels, or a channel would
+   *     count 2⁶³ values or more
+   */
+  public static ExactSums merged(ExactSums a, ExactSums b) {
+    ExactSums merged =
+        new ExactSums(a.channels, wider(a.linear, b.linear), wider(a.product, b.product));
+    merged.merge(a);
+    merged.merge(b);
+    return merged;
+  }
+
+  private static Register wider(Register a, Register b) {
+    return a.lowest < b.lowest ? a : b;
+  }
+
+  /** The largest number of channels that sums Σx and Σx² for x of the given type can have. */
+  public static int mostChannels(DType x) {
+    ExactSums sums = statistics(0, x);
+    return mostChannels(sums.linear, sums.product);
+  }
+
+  private static int mostChannels(Register linear, Register product) {
+    return Integer.MAX_VALUE / (linear.limbs + product.limbs);
   }
 
   /** The number of channels C. */
@@ -174,68 +200,90 @@ public final class ExactSums {
 
   /** Adds an integer of the linear format to a channel's Σx or Σdy. */
   public void addLinear(int channel, long[] integer) {
-    add(limbs, channel * (linear.limbs + product.limbs), integer, 0, linear.limbs);
+    add(channel * (linear.limbs + product.limbs), linear, integer, 0, linear);
   }
 
   /** Adds an integer of the product format to a channel's Σx² or Σdy·x. */
   public void addProduct(int channel, long[] integer) {
-    add(limbs, channel * (linear.limbs + product.limbs) + linear.limbs, integer, 0, product.limbs);
+    int first = channel * (linear.limbs + product.limbs) + linear.limbs;
+    add(first, product, integer, 0, product);
   }
 
   /**
    * Adds the other sums to these: counts and integers add, flags unite. The result does not depend
-   * on the order of merging.
+   * on the order of merging. Sums of f64 take those of narrower types too; {@link #merged} takes
+   * any.
    *
-   * @throws IllegalArgumentException if the other sums have other channels or formats
+   * @throws IllegalArgumentException if the other sums have other channels or wider formats, or a
+   *     channel would count 2⁶³ values or more; these sums are then as before
    */
   public void merge(ExactSums other) {
-    if (other.channels != channels || other.linear != linear || other.product != product) {
+    if (other.channels != channels
+        || other.linear.lowest < linear.lowest
+        || other.product.lowest < product.lowest) {
       throw new IllegalArgumentException("sums: expected " + this + ", found " + other);
     }
-    int perChannel = linear.limbs + product.limbs;
     for (int c = 0; c < channels; c++) {
-      counts[c] = Math.addExact(counts[c], other.counts[c]);
+      if (counts[c] > Long.MAX_VALUE - other.counts[c]) {
+        throw new IllegalArgumentException(
+            "sums: expected fewer than 2^63 values per channel, found "
+                + BigInteger.valueOf(counts[c]).add(BigInteger.valueOf(other.counts[c]))
+                + " at channel "
+                + c);
+      }
+    }
+    for (int c = 0; c < channels; c++) {
+      int to = c * (linear.limbs + product.limbs);
+      int from = c * (other.linear.limbs + other.product.limbs);
+      counts[c] += other.counts[c];
       flags[c] |= other.flags[c];
-      add(limbs, c * perChannel, other.limbs, c * perChannel, linear.limbs);
-      add(
-          limbs,
-          c * perChannel + linear.limbs,
-          other.limbs,
-          c * perChannel + linear.limbs,
-          product.limbs);
+      add(to, linear, other.limbs, from, other.linear);
+      add(to + linear.limbs, product, other.limbs, from + other.linear.limbs, other.product);
     }
   }
 
-  private static void add(long[] into, int at, long[] from, int first, int count) {
+  /** Adds an integer of the same or a narrower format, shifted to the unit of the wider. */
+  private void add(int to, Register wide, long[] integer, int from, Register narrow) {
+    int shift = narrow.lowest - wide.lowest;
+    int empty = shift / Long.SIZE;
+    int bits = shift % Long.SIZE;
+    long sign = integer[from + narrow.limbs - 1] >> (Long.SIZE - 1);
+    long below = 0;
     long carry = 0;
-    for (int i = 0; i < count; i++) {
-      long sum = into[at + i] + from[first + i];
-      long carried = Long.compareUnsigned(sum, from[first + i]) < 0 ? 1 : 0;
+    for (int i = empty; i < wide.limbs; i++) {
+      long limb = i - empty < narrow.limbs ? integer[from + i - empty] : sign;
+      long shifted = limb << bits | below >>> 1 >>> (Long.SIZE - 1 - bits);
+      below = limb;
+      long sum = limbs[to + i] + shifted;
+      long carried = Long.compareUnsigned(sum, shifted) < 0 ? 1 : 0;
       long total = sum + carry;
       carry = carried + (Long.compareUnsigned(total, sum) < 0 ? 1 : 0);
-      into[at + i] = total;
+      limbs[to + i] = total;
     }
   }
 
-  /** Equal data give equal sums, whatever engine, order or grouping added them. */
+  /** Equal data give equal sums, whatever engine, order, grouping or type added them. */
   @Override
   public boolean equals(Object other) {
     if (!(other instanceof ExactSums that)
-        || that.linear != linear
-        || that.product != product
         || !Arrays.equals(that.counts, counts)
         || !Arrays.equals(that.flags, flags)) {
       return false;
     }
     for (int c = 0; c < channels; c++) {
-      if (linearIsFinite(c) && !linearSum(c).equals(that.linearSum(c))) {
+      if (linearIsFinite(c) && !equal(linearSum(c), linear, that.linearSum(c), that.linear)) {
         return false;
       }
-      if (isFinite(c) && !productSum(c).equals(that.productSum(c))) {
+      if (isFinite(c) && !equal(productSum(c), product, that.productSum(c), that.product)) {
         return false;
       }
     }
     return true;
+  }
+
+  private static boolean equal(BigInteger a, Register formatOfA, BigInteger b, Register formatOfB) {
+    int lowest = Math.min(formatOfA.lowest, formatOfB.lowest);
+    return a.shiftLeft(formatOfA.lowest - lowest).equals(b.shiftLeft(formatOfB.lowest - lowest));
   }
 
   @Override
