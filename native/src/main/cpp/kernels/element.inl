@@ -36,9 +36,10 @@ template <> inline double rounded<double>(double value) {
   return value == value ? value : __builtin_nan("");
 }
 
-// With |value| in [2^e, 2^(e+1)), e at least −14, |value| + 2^(e+42) has its last bit at 2^(e−10), that of a binary16: the
-// one addition rounds, and what it adds to the bits of 2^(e+42) is the significand.
-template <> inline Half rounded<Half>(double value) {
+// With 2^e the power of two below |value|, but at least 2^-14, |value| + 2^(e+42) has its last bit at 2^(e−10), that of a
+// binary16: the one addition rounds, and what it adds to the bits of 2^(e+42) is the significand. Inlined always, or the
+// loops around it are not vectorised.
+template <> inline __attribute__((always_inline)) Half rounded<Half>(double value) {
   double size = __builtin_fabs(value);
   size = size < 65536 ? size : 65536;  // rounds to infinity, as does what is from 65520 on
   double normal = size > 0x1p-14 ? size : 0x1p-14;
@@ -50,7 +51,7 @@ template <> inline Half rounded<Half>(double value) {
   shifter += size;
   memcpy(&sum, &shifter, sizeof sum);
   memcpy(&bits, &value, sizeof bits);
-  // The leading bit of a normal's significand adds the one that its exponent lacks here.
+  // The leading bit of a normal's significand counts as the one its exponent field lacks here.
   uint64_t result = (sum - power) + (power >> 42) - ((uint64_t)(1023 + 42 - 14) << 10);
   result |= bits >> 48 & 0x8000;
   return Half{(uint16_t)(value == value ? result : 0x7e00)};

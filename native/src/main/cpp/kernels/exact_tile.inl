@@ -3,7 +3,7 @@
 // A tile is some rows × some columns; every column has its own numbers, so a vector holds neighbouring columns. Two sums
 // are kept, of a and of the products a·b:
 //
-//   f32        (and f16, widened where it is loaded) Σa in one binary64: n values with exponents from e to e + s are multiples of 2^(e−23) and stay below
+//   f32        Σa in one binary64: n values with exponents from e to e + s are multiples of 2^(e−23) and stay below
 //              n·2^(e+s+1), so nothing is ever rounded while 24 + s + t ≤ 53, n ≤ 2^t.
 //   f64        Σa as high + low: TwoSum gives each rounding error of high exactly; an error is at most half an ulp of
 //              n·2^(e+s+1), n of them stay below 2^53 multiples of 2^(e−52) while s + 2t ≤ 54.
@@ -12,6 +12,9 @@
 //   otherwise  p = RN(a·b) and e = fma(a, b, −p) are exact together; p in high + low while sa + sb + 2t ≤ 53, e in
 //              another pair (sa + sb + 2t ≤ 55); e is exact while the smallest exponents add to at least −970. No factor
 //              may be subnormal: its product's leading bit lies lower than its exponent says, and RN(a·b) is finer.
+//   f16        is widened to f32 where it is loaded, and always qualifies: Σa adds multiples of 2^-24 below 2^16, and
+//              16 + 24 + t ≤ 53. f16·f16 are multiples of 2^-48 below 2^32; an error of high is at most 2^(32+t−54), n of
+//              them stay below 2^53 multiples of 2^-48, as 32 + 48 + 2t − 54 ≤ 53.
 //
 // The exponents are not guessed: the loop tracks the largest and smallest bit pattern of each column, and the column is
 // judged afterwards. (numerics: Shewchuk 1997 for TwoSum, Ogita, Rump and Oishi 2005 for the error bound.)
@@ -164,8 +167,9 @@ static void tile_add(Tile<Wide<A>, Wide<B>>& tile, const A* a, const B* b, int64
   }
 }
 
-// Whether the column's numbers are exact.
-template <bool SAME, class A, class B> static inline bool tile_is_exact(const Tile<A, B>& tile, int column) {
+// Whether the numbers of a column of a·b are exact.
+template <bool SAME, class A, class B>
+static inline bool tile_is_exact(const Tile<Wide<A>, Wide<B>>& tile, int column) {
   ExponentRange a = exponent_range(tile.a, column);
   ExponentRange b;
   if constexpr (SAME) {
@@ -175,14 +179,15 @@ template <bool SAME, class A, class B> static inline bool tile_is_exact(const Ti
   }
   if (!a.finite || !b.finite) return false;
   if (!a.any && !b.any) return true;
+  typedef Tile<Wide<A>, Wide<B>> Sums;
+  constexpr bool F16_A = sizeof(A) == sizeof(Half), F16_B = sizeof(B) == sizeof(Half);
   int t = TILE_LOG_ROWS;
-  bool linear = Tile<A, B>::LINEAR_EXACT ? 24 + a.spread() + t <= 53
-                                         : a.spread() + 2 * t <= 54 && a.highest + 1 + t <= 1023;
-  bool product = Tile<A, B>::PRODUCT_EXACT
-                     ? a.spread() + b.spread() + 2 * t <= 59
-                     : a.normal && b.normal && a.spread() + b.spread() + 2 * t <= 53 &&
-                           a.lowest + b.lowest >= -970 &&
-                           a.highest + b.highest + 2 + t <= 1023;
+  bool linear = F16_A || (Sums::LINEAR_EXACT ? 24 + a.spread() + t <= 53
+                                             : a.spread() + 2 * t <= 54 && a.highest + 1 + t <= 1023);
+  bool product = (F16_A && F16_B) || (Sums::PRODUCT_EXACT
+                                          ? a.spread() + b.spread() + 2 * t <= 59
+                                          : a.normal && b.normal && a.spread() + b.spread() + 2 * t <= 53 &&
+                                                a.lowest + b.lowest >= -970 && a.highest + b.highest + 2 + t <= 1023);
   // Where one of the two is zero throughout, so are the products.
   return linear && (product || !a.any || !b.any);
 }
@@ -245,7 +250,7 @@ static void add_columns(const Block& block, const A* a, const B* b, bn_sums sums
       tile_add<SAME>(tile, a + at, b + at, block.outer_stride, rows, width);
       for (int j = 0; j < width; j++) {
         ChannelSums channel = channel_sums(sums, (first + j) / block.inner, Bits<Wide<A>>::TYPE, Bits<Wide<B>>::TYPE);
-        if (tile_is_exact<SAME>(tile, j)) {
+        if (tile_is_exact<SAME, A, B>(tile, j)) {
           tile_drain(tile, j, channel);
           continue;
         }
@@ -280,7 +285,7 @@ static void add_runs(const Block& block, const A* a, const B* b, bn_sums sums) {
           tile_add<SAME>(tile, a + at + full * LANES, b + at + full * LANES, LANES, 1, rest);
         }
         bool exact = true;
-        for (int j = 0; j < LANES; j++) exact &= tile_is_exact<SAME>(tile, j);
+        for (int j = 0; j < LANES; j++) exact &= tile_is_exact<SAME, A, B>(tile, j);
         if (exact) {
           for (int j = 0; j < LANES; j++) tile_drain(tile, j, channel);
           continue;
