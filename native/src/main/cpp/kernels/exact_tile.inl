@@ -263,10 +263,12 @@ static void add_columns(const Block& block, const A* a, const B* b, bn_sums sums
   }
 }
 
-// Channels of many inner values: a channel's contiguous run is seen as rows of LANES columns.
+// Channels of many inner values: a channel's contiguous run is seen as rows of LANES columns, for f16 as many as fill a
+// vector of 512 bits.
 template <bool SAME, class A, class B>
 static void add_runs(const Block& block, const A* a, const B* b, bn_sums sums) {
-  constexpr int LANES = 16, MOST = LANES * TILE_ROWS;
+  constexpr bool F16 = sizeof(A) == sizeof(Half) || sizeof(B) == sizeof(Half);
+  constexpr int LANES = F16 ? 32 : 16, MOST = LANES * TILE_ROWS;
   Tile<Wide<A>, Wide<B>> tile;
   int64_t rows_per_run = (block.inner + LANES - 1) / LANES;
   int64_t runs = rows_per_run < TILE_ROWS ? TILE_ROWS / rows_per_run : 1;

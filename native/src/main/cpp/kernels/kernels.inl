@@ -28,7 +28,8 @@ namespace {
 #define BN_EACH(pass) {pass<Half>, pass<float>, pass<double>}
 #define BN_EACH_AFTER(pass, ...) {pass<__VA_ARGS__, Half>, pass<__VA_ARGS__, float>, pass<__VA_ARGS__, double>}
 #define BN_PAIRS(pass) {BN_EACH_AFTER(pass, Half), BN_EACH_AFTER(pass, float), BN_EACH_AFTER(pass, double)}
-#define BN_PAIRS_AFTER(pass, t) {BN_EACH_AFTER(pass, t, Half), BN_EACH_AFTER(pass, t, float), BN_EACH_AFTER(pass, t, double)}
+#define BN_PAIRS_AFTER(pass, T) \
+  {BN_EACH_AFTER(pass, T, Half), BN_EACH_AFTER(pass, T, float), BN_EACH_AFTER(pass, T, double)}
 #define BN_TRIPLES(pass) {BN_PAIRS_AFTER(pass, Half), BN_PAIRS_AFTER(pass, float), BN_PAIRS_AFTER(pass, double)}
 
 #define BN_KERNELS                                                                                        \
