@@ -13,7 +13,8 @@
 extern "C" {
 #endif
 
-/* Types of values. BN_F16 is IEEE binary16, passed by its bits; every f16 is an f32, so its sums have the formats of f32. */
+/* Types of values. BN_F16 is IEEE binary16, passed by its bits. Every f16 is an f32, and its sums have the formats of
+ * f32: where a type only tells a format, BN_F32 says the same. */
 enum { BN_F16 = 0, BN_F32 = 1, BN_F64 = 2, BN_TYPE_COUNT = 3 };
 
 /* What a channel saw besides finite values. */

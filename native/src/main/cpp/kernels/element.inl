@@ -1,5 +1,5 @@
-// What an element is in memory and in arithmetic: f16 is widened to binary32, exactly, where it is loaded. Rounding it to
-// its type is RN_T, once from binary64, with every NaN the one NaN (x86 makes others by itself).
+// What an element is in memory and in arithmetic: f16 is widened to binary32, exactly, where it is loaded. RN_T rounds
+// it to its type, once from binary64, with every NaN the one NaN (x86 makes others by itself).
 
 // A binary16 by its bits: 1 of sign, 5 of exponent (bias 15), 10 of fraction.
 struct Half {
@@ -36,9 +36,9 @@ template <> inline double rounded<double>(double value) {
   return value == value ? value : __builtin_nan("");
 }
 
-// With 2^e the power of two below |value|, but at least 2^-14, |value| + 2^(e+42) has its last bit at 2^(e−10), that of a
-// binary16: the one addition rounds, and what it adds to the bits of 2^(e+42) is the significand. Inlined always, or the
-// loops around it are not vectorised.
+// With 2^e the power of two below |value|, but at least 2^-14, |value| + 2^(e+42) has its last bit at 2^(e−10), that of
+// a binary16: the one addition rounds, and what it adds to the bits of 2^(e+42) is the significand. Inlined always, or
+// the loops around it are not vectorised.
 template <> inline __attribute__((always_inline)) Half rounded<Half>(double value) {
   double size = __builtin_fabs(value);
   size = size < 65536 ? size : 65536;  // rounds to infinity, as does what is from 65520 on

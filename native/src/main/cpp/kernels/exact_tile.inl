@@ -13,8 +13,8 @@
 //              another pair (sa + sb + 2t ≤ 55); e is exact while the smallest exponents add to at least −970. No factor
 //              may be subnormal: its product's leading bit lies lower than its exponent says, and RN(a·b) is finer.
 //   f16        is widened to f32 where it is loaded, and always qualifies: Σa adds multiples of 2^-24 below 2^16, and
-//              16 + 24 + t ≤ 53. f16·f16 are multiples of 2^-48 below 2^32; an error of high is at most 2^(32+t−54), n of
-//              them stay below 2^53 multiples of 2^-48, as 32 + 48 + 2t − 54 ≤ 53.
+//              16 + 24 + t ≤ 53. f16·f16 are multiples of 2^-48 below 2^32; an error of high is at most 2^(32+t−54),
+//              n of them stay below 2^53 multiples of 2^-48, as 32 + 48 + 2t − 54 ≤ 53.
 //
 // The exponents are not guessed: the loop tracks the largest and smallest bit pattern of each column, and the column is
 // judged afterwards. (numerics: Shewchuk 1997 for TwoSum, Ogita, Rump and Oishi 2005 for the error bound.)

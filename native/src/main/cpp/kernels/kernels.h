@@ -36,7 +36,8 @@ struct Kernels {
   void (*add_statistics[BN_TYPE_COUNT])(const Block&, const void* x, bn_sums);
   void (*add_gradient_sums[BN_TYPE_COUNT][BN_TYPE_COUNT])(const Block&, const void* dy, const void* x, bn_sums);
   void (*normalise[BN_TYPE_COUNT][BN_TYPE_COUNT])(const Block&, const void* x, const Normalisation&, void* y);
-  void (*input_gradient[BN_TYPE_COUNT][BN_TYPE_COUNT][BN_TYPE_COUNT])(const Block&, const void* dy, const void* x, const InputGradient&, void* dx);
+  void (*input_gradient[BN_TYPE_COUNT][BN_TYPE_COUNT][BN_TYPE_COUNT])(const Block&, const void* dy, const void* x,
+                                                                        const InputGradient&, void* dx);
   void (*frozen_input_gradient[BN_TYPE_COUNT][BN_TYPE_COUNT])(const Block&, const void* dy, const double* a, void* dx);
 };
 

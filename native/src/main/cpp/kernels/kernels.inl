@@ -25,6 +25,7 @@ namespace {
 #include "statistics.inl"
 }  // namespace
 
+// The instantiations of a pass, in the order of BN_F16, BN_F32 and BN_F64.
 #define BN_EACH(pass) {pass<Half>, pass<float>, pass<double>}
 #define BN_EACH_AFTER(pass, ...) {pass<__VA_ARGS__, Half>, pass<__VA_ARGS__, float>, pass<__VA_ARGS__, double>}
 #define BN_PAIRS(pass) {BN_EACH_AFTER(pass, Half), BN_EACH_AFTER(pass, float), BN_EACH_AFTER(pass, double)}
@@ -32,8 +33,11 @@ namespace {
   {BN_EACH_AFTER(pass, T, Half), BN_EACH_AFTER(pass, T, float), BN_EACH_AFTER(pass, T, double)}
 #define BN_TRIPLES(pass) {BN_PAIRS_AFTER(pass, Half), BN_PAIRS_AFTER(pass, float), BN_PAIRS_AFTER(pass, double)}
 
-#define BN_KERNELS                                                                                        \
-  {                                                                                                       \
-    BN_EACH(add_statistics), BN_PAIRS(add_gradient_sums), BN_PAIRS(normalise), BN_TRIPLES(input_gradient), \
-        BN_PAIRS(frozen_input_gradient)                                                                   \
+#define BN_KERNELS                                             \
+  {                                                            \
+    BN_EACH(add_statistics),             /* x */               \
+        BN_PAIRS(add_gradient_sums),     /* dy, x */           \
+        BN_PAIRS(normalise),             /* x, y */            \
+        BN_TRIPLES(input_gradient),      /* dy, x, dx */       \
+        BN_PAIRS(frozen_input_gradient)  /* dy, dx */          \
   }
