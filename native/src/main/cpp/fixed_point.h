@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "batchnorm.h"
+
 typedef unsigned __int128 bn_u128;
 
 struct FixedPoint {
@@ -14,11 +16,12 @@ struct FixedPoint {
 };
 
 static inline FixedPoint linear_format(int type) {
-  return type == 0 ? FixedPoint{-149, 6} : FixedPoint{-1074, 34};
+  return type == BN_F64 ? FixedPoint{BN_F64_LOWEST, BN_F64_LIMBS} : FixedPoint{BN_F32_LOWEST, BN_F32_LIMBS};
 }
 
 static inline FixedPoint product_format(int type_a, int type_b) {
-  return type_a == 0 && type_b == 0 ? FixedPoint{-298, 10} : FixedPoint{-2148, 67};
+  return type_a == BN_F64 || type_b == BN_F64 ? FixedPoint{BN_F64_PRODUCT_LOWEST, BN_F64_PRODUCT_LIMBS}
+                                              : FixedPoint{BN_F32_PRODUCT_LOWEST, BN_F32_PRODUCT_LIMBS};
 }
 
 // The significand and exponent of a finite binary64: |value| = significand · 2^exponent.

@@ -78,7 +78,7 @@ int64_t bytes_of_sums(int type_a, int type_b) {
   return 8 * (linear_format(type_a).limbs + product_format(type_a, type_b).limbs + 2);
 }
 
-size_t bytes_of(int type) { return type == BN_F32 ? 4 : 8; }
+size_t bytes_of(int type) { return type == BN_F16 ? 2 : type == BN_F32 ? 4 : 8; }
 
 const void* at(const void* values, int type, int64_t index) {
   return (const char*)values + (int64_t)bytes_of(type) * index;

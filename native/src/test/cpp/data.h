@@ -3,6 +3,7 @@
 #define BATCHNORM_TEST_DATA_H
 
 #include "exact.h"
+#include "half.h"
 
 enum Kind { PLAIN, FAR_FROM_ZERO, WHOLE_RANGE, LIMITED_SPREAD, SPECIAL, ZEROS, EXTREMES, SUBNORMAL, ALL_ONES, KINDS };
 
@@ -16,21 +17,22 @@ inline const char* name_of(int kind) {
 // A buffer exactly as long as its values, so that a watched run sees what reads beyond it.
 template <class T>
 std::vector<T> values_of(Random& random, int kind, int64_t n) {
-  const bool f32 = sizeof(T) == 4;
-  const int precision = f32 ? 24 : 53, lowest = f32 ? -149 : -1074, highest = f32 ? 127 : 1023;
-  const T largest = (T)(f32 ? 0x1.fffffep127 : 0x1.fffffffffffffp1023), infinity = (T)HUGE_VAL;
+  const bool f16 = sizeof(T) == 2, f32 = sizeof(T) == 4;
+  const int precision = PRECISION<T>, lowest = LOWEST<T>, highest = HIGHEST<T>;
+  const T largest = (T)ldexp(2 - ldexp(2, -precision), highest), infinity = (T)HUGE_VAL;
+  const double large = f16 ? 6e4 : f32 ? 1e38 : 1e300, small = f16 ? 6e-5 : f32 ? 1e-38 : 1e-300;
   const T edges[] = {largest,
-                     -largest,
+                     (T)-largest,
                      (T)ldexp(1, lowest),
                      (T)-ldexp(1, lowest),
-                     (T)(f32 ? 1e38 : 1e300),
-                     (T)(f32 ? -1e38 : -1e300),
-                     (T)(f32 ? 1e-38 : 1e-300),
-                     (T)(f32 ? -1e-38 : -1e-300),
-                     (T)1,
+                     (T)large,
+                     (T)-large,
+                     (T)small,
+                     (T)-small,
+                     (T)1.0,
                      (T)-0.0};
-  const T specials[] = {infinity, -infinity, (T)__builtin_nan(""), (T)-__builtin_nan("77"), (T)-0.0};
-  int spread = f32 ? random.between(18, 24) : random.between(15, 42);
+  const T specials[] = {infinity, (T)-infinity, (T)__builtin_nan(""), (T)-__builtin_nan("77"), (T)-0.0};
+  int spread = f16 ? random.between(0, 15) : f32 ? random.between(18, 24) : random.between(15, 42);
   int centre = random.between(lowest, highest - spread);
   if (random.one_in(4)) centre = random.one_in(2) ? highest - spread : lowest;
   if (random.one_in(2)) centre = 0;
@@ -38,7 +40,7 @@ std::vector<T> values_of(Random& random, int kind, int64_t n) {
   for (T& value : values) {
     switch (kind) {
       case FAR_FROM_ZERO:
-        value = (T)(1e6 + random.uniform() * 4 - 2);
+        value = (T)((f16 ? 1e3 : 1e6) + random.uniform() * 4 - 2);
         break;
       case WHOLE_RANGE:
         value = (T)random_double(random, lowest, highest, precision);
@@ -50,7 +52,7 @@ std::vector<T> values_of(Random& random, int kind, int64_t n) {
         value = random.one_in(100) ? specials[random.below(5)] : (T)(random.uniform() - 0.5);
         break;
       case ZEROS:
-        value = random.one_in(20) ? (T)(random.uniform() * 100) : random.one_in(2) ? (T)0 : (T)-0.0;
+        value = random.one_in(20) ? (T)(random.uniform() * 100) : random.one_in(2) ? (T)0.0 : (T)-0.0;
         break;
       case EXTREMES:
         value = edges[random.below(10)];

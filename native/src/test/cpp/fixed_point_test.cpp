@@ -15,10 +15,10 @@ struct Format {
 };
 
 const Format FORMATS[] = {
-    {"f32", linear_format(0), false, -149, 127, 24},
-    {"f64", linear_format(1), false, -1074, 1023, 53},
-    {"f32 products", product_format(0, 0), true, -149, 127, 24},
-    {"f64 products", product_format(1, 1), true, -1074, 1023, 53},
+    {"f32", linear_format(BN_F32), false, -149, 127, 24},
+    {"f64", linear_format(BN_F64), false, -1074, 1023, 53},
+    {"f32 products", product_format(BN_F32, BN_F32), true, -149, 127, 24},
+    {"f64 products", product_format(BN_F64, BN_F64), true, -1074, 1023, 53},
 };
 
 struct Sum {
@@ -144,10 +144,25 @@ void zeros_below(const Format& f) {
   }
 }
 
+// Every f16 is an f32, and so are its sums.
+void formats_of_f16() {
+  at_case("formats of f16");
+  CHECK_EQUAL(linear_format(BN_F32).limbs, linear_format(BN_F16).limbs);
+  CHECK_EQUAL(linear_format(BN_F32).lowest, linear_format(BN_F16).lowest);
+  for (int other : {BN_F16, BN_F32, BN_F64}) {
+    FixedPoint expected = product_format(BN_F32, other);
+    for (FixedPoint found : {product_format(BN_F16, other), product_format(other, BN_F16)}) {
+      CHECK_EQUAL(expected.limbs, found.limbs);
+      CHECK_EQUAL(expected.lowest, found.lowest);
+    }
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   Random random = start(argc, argv);
+  formats_of_f16();
   for (const Format& f : FORMATS) {
     random_sums(random, f);
     carries(f);

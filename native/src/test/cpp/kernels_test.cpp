@@ -26,10 +26,10 @@ std::string shown(const Block& b) {
 
 template <class T>
 const char* type_name() {
-  return sizeof(T) == 4 ? "f32" : "f64";
+  return sizeof(T) == 2 ? "f16" : sizeof(T) == 4 ? "f32" : "f64";
 }
 
-// Shapes around the edges of tiles (256 rows, 256 columns), lanes (16) and few inner values (below 16).
+// Shapes around the edges of tiles (256 rows, 256 columns), lanes (16, for f16 32) and few inner values (below 16).
 std::vector<Block> shapes() {
   std::vector<Block> result;
   for (int64_t inner = 0; inner <= 20; inner++) {
@@ -40,7 +40,8 @@ std::vector<Block> shapes() {
   for (int64_t outer : {0, 1, 3, 4, 5, 255, 256, 257, 513}) {
     for (int64_t channels : {1, 15, 16, 17, 255, 256, 257}) result.push_back(dense(outer, channels, 1));
   }
-  for (int64_t inner : {31, 32, 33, 255, 256, 257, 4079, 4080, 4081, 4095, 4096, 4097, 4111, 4112, 4113, 8193}) {
+  for (int64_t inner : {31,   32,   33,   63,   64,   65,   255,  256,  257,  4079, 4080,
+                        4081, 4095, 4096, 4097, 4111, 4112, 4113, 8191, 8192, 8193}) {
     result.push_back(dense(1, 3, inner));
     result.push_back(dense(5, 2, inner));
   }
@@ -48,6 +49,7 @@ std::vector<Block> shapes() {
   for (int64_t outer : {127, 128, 129, 255, 256, 257, 513}) {
     result.push_back(dense(outer, 1, 16));
     result.push_back(dense(outer, 2, 17));
+    result.push_back(dense(outer, 1, 33));
   }
   for (int64_t outer : {84, 85, 86, 15, 16, 17}) {
     result.push_back(dense(outer, 2, 48));
@@ -123,7 +125,7 @@ struct Column {
   }
 
   void add(double a, double b) {
-    if (sizeof(A) == 4) {
+    if (sizeof(A) <= 4) {
       sum += a;
     } else {
       sum_low += two_sum(sum, a);
@@ -166,8 +168,8 @@ void check_column(const std::vector<A>& a, const std::vector<B>& b, const std::s
     std::vector<B> wide_b;
     for (int64_t r = 0; r < rows; r++) {
       for (int64_t j = 0; j < columns; j++) {
-        wide_a.push_back(j % 3 == 1 ? -a[r] : a[r]);  // signs that don't cancel what is lost
-        wide_b.push_back(SAME ? (B)wide_a.back() : b[r]);
+        wide_a.push_back((A)(j % 3 == 1 ? -(double)a[r] : (double)a[r]));  // signs that don't cancel what is lost
+        wide_b.push_back(SAME ? (B)(double)wide_a.back() : b[r]);
       }
     }
     check_sums<SAME>(dense(rows, columns, 1), wide_a.data(), wide_b.data(), what);
@@ -434,11 +436,70 @@ void limits_of_exactness(Random& random) {
   }
 }
 
+// Any finite f16 column is exact: the largest values and one smallest, all signs alike, and everything in between.
+void widest_f16(Random& random) {
+  for (bool smallest_first : {false, true}) {
+    std::vector<Half> a(256, Half(65504.0));
+    a[smallest_first ? 0 : 255] = Half(0x1p-24);
+    CHECK((tile_would_be_exact<Half, Half>(a, a, true)));
+    CHECK((tile_would_be_exact<Half, Half>(a, a, false)));
+    check_column<false>(a, a, "widest f16");
+    check_column<true>(a, a, "widest f16");
+    check_column<false>(a, std::vector<float>(256, 0x1.fffffep0f), "widest f16 and f32");
+    check_column<false>(std::vector<float>(256, 0x1.fffffep0f), a, "f32 and widest f16");
+  }
+  for (int round = 0; round < scaled(16); round++) {
+    std::vector<Half> a = values_of<Half>(random, WHOLE_RANGE, 256), b = values_of<Half>(random, WHOLE_RANGE, 256);
+    for (Half& value : a) value.bits &= round % 2 == 0 ? 0x7fff : 0xffff;
+    CHECK((tile_would_be_exact<Half, Half>(a, b, true)));
+    CHECK((tile_would_be_exact<Half, Half>(a, b, false)));
+    check_column<false>(a, b, "whole range of f16");
+  }
+}
+
 // ---- Passes over elements
 
 template <class T>
 T rounded_to(double value) {
-  return value != value ? (T)__builtin_nan("") : (T)value;
+  return (T)(value != value ? __builtin_nan("") : value);
+}
+
+template <class X, class Y>
+void check_identity(const std::vector<X>& x) {
+  const double zero = 0, minus_zero = -0.0, one = 1;
+  Normalisation op = {&zero, &zero, &one, &minus_zero};
+  std::vector<Y> expected;
+  for (X value : x) expected.push_back(rounded_to<Y>(value));
+  for (const InstructionSet& set : instruction_sets()) {
+    at_case("every binary16, ", type_name<X>(), " to ", type_name<Y>(), ", ", set.name);
+    std::vector<Y> y(x.size());
+    set.kernels->normalise[TYPE<X>][TYPE<Y>](dense(1, 1, (int64_t)x.size()), x.data(), op, y.data());
+    CHECK_ALL_EQUAL(expected.data(), y.data(), y.size());
+  }
+}
+
+void binary16() {
+  std::vector<Half> all;
+  for (int bits = 0; bits < 65536; bits++) all.push_back(Half::of_bits(bits));
+  check_identity<Half, float>(all);
+  check_identity<Half, double>(all);
+  check_identity<Half, Half>(all);
+  std::vector<double> values = {HUGE_VAL, 0x1.fffffffffffffp1023, 1e6, 7e4, 0x1p-26, 0x1p-1022, 0x1p-1074, 0,
+                                __builtin_nan("1")};
+  for (size_t i = 1; i < half_numbers().size(); i++) {
+    double low = half_numbers()[i - 1], high = half_numbers()[i];
+    for (double value : {low, (low + high) / 2, high}) {
+      values.insert(values.end(), {nextafter(value, 0), value, nextafter(value, HUGE_VAL)});
+    }
+  }
+  for (size_t i = 0, n = values.size(); i < n; i++) values.push_back(-values[i]);
+  check_identity<double, Half>(values);
+  std::vector<float> floats(values.begin(), values.end());
+  for (size_t i = 0, n = floats.size(); i < n; i++) {
+    floats.push_back(nextafterf(floats[i], 0));
+    floats.push_back(nextafterf(floats[i], 1e30f));
+  }
+  check_identity<float, Half>(floats);
 }
 
 std::vector<double> operands(Random& random, int64_t channels, int kind) {
@@ -467,7 +528,7 @@ void check_normalise(Random& random, const Block& block, int kind, int operand_k
                       a = operands(random, block.channels, operand_kind),
                       beta = operands(random, block.channels, operand_kind);
   Normalisation op = {mean.data(), mean_lo.data(), a.data(), beta.data()};
-  std::vector<Y> expected(n, (Y)42);  // between the pieces nothing is touched
+  std::vector<Y> expected(n, (Y)42.0);  // between the pieces nothing is touched
   for_elements(block, [&](int64_t at, int64_t c) {
     double d = ((double)x[at + off] - mean[c]) - mean_lo[c];
     expected[at + off] = rounded_to<Y>(std::fma(d, a[c], beta[c]));
@@ -475,7 +536,7 @@ void check_normalise(Random& random, const Block& block, int kind, int operand_k
   for (const InstructionSet& set : instruction_sets()) {
     at_case("normalise ", type_name<X>(), " to ", type_name<Y>(), ", ", set.name, ", ", shown(block), ", ",
             name_of(kind), ", operands ", name_of(operand_kind), ", offset ", off);
-    std::vector<Y> y(n, (Y)42);
+    std::vector<Y> y(n, (Y)42.0);
     set.kernels->normalise[TYPE<X>][TYPE<Y>](block, x.data() + off, op, y.data() + off);
     CHECK_ALL_EQUAL(expected.data(), y.data(), y.size());
     if constexpr (std::is_same_v<X, Y>) {
@@ -496,7 +557,7 @@ void check_input_gradient(Random& random, const Block& block, int kind, int oper
     values = operands(random, block.channels, random.one_in(4) ? PLAIN : operand_kind);
   }
   InputGradient op = {p[0].data(), p[1].data(), p[2].data(), p[3].data(), p[4].data(), p[5].data()};
-  std::vector<DX> expected(n, (DX)42), frozen(n, (DX)42);
+  std::vector<DX> expected(n, (DX)42.0), frozen(n, (DX)42.0);
   for_elements(block, [&](int64_t at, int64_t c) {
     double d = ((double)x[at + off] - op.mean[c]) - op.mean_lo[c];
     double t = ((double)dy[at + off] - op.k1[c]) - op.k1_lo[c];
@@ -509,7 +570,7 @@ void check_input_gradient(Random& random, const Block& block, int kind, int oper
             ", ", shown(block), ", ", name_of(kind), ", operands ", name_of(operand_kind), ", offset ", off);
     auto gradient = set.kernels->input_gradient[TYPE<DY>][TYPE<X>][TYPE<DX>];
     auto frozen_gradient = set.kernels->frozen_input_gradient[TYPE<DY>][TYPE<DX>];
-    std::vector<DX> dx(n, (DX)42), frozen_dx(n, (DX)42);
+    std::vector<DX> dx(n, (DX)42.0), frozen_dx(n, (DX)42.0);
     gradient(block, dy.data() + off, x.data() + off, op, dx.data() + off);
     CHECK_ALL_EQUAL(expected.data(), dx.data(), dx.size());
     frozen_gradient(block, dy.data() + off, op.a, frozen_dx.data() + off);
@@ -532,10 +593,22 @@ void check_input_gradient(Random& random, const Block& block, int kind, int oper
 void elements(Random& random) {
   for (const Block& block : shapes()) {
     int kind = (int)random.below(KINDS), operand_kind = random.one_in(2) ? PLAIN : (int)random.below(KINDS);
+    check_normalise<Half, Half>(random, block, kind, operand_kind);
+    check_normalise<Half, float>(random, block, kind, operand_kind);
+    check_normalise<Half, double>(random, block, kind, operand_kind);
+    check_normalise<float, Half>(random, block, kind, operand_kind);
+    check_normalise<double, Half>(random, block, kind, operand_kind);
     check_normalise<float, float>(random, block, kind, operand_kind);
     check_normalise<float, double>(random, block, kind, operand_kind);
     check_normalise<double, float>(random, block, kind, operand_kind);
     check_normalise<double, double>(random, block, kind, operand_kind);
+    check_input_gradient<Half, Half, Half>(random, block, kind, operand_kind);
+    check_input_gradient<Half, Half, float>(random, block, kind, operand_kind);
+    check_input_gradient<Half, float, double>(random, block, kind, operand_kind);
+    check_input_gradient<float, Half, Half>(random, block, kind, operand_kind);
+    check_input_gradient<float, float, Half>(random, block, kind, operand_kind);
+    check_input_gradient<double, Half, float>(random, block, kind, operand_kind);
+    check_input_gradient<double, double, Half>(random, block, kind, operand_kind);
     check_input_gradient<float, float, float>(random, block, kind, operand_kind);
     check_input_gradient<float, float, double>(random, block, kind, operand_kind);
     check_input_gradient<float, double, float>(random, block, kind, operand_kind);
@@ -551,7 +624,14 @@ void elements(Random& random) {
 
 int main(int argc, char** argv) {
   Random random = start(argc, argv);
+  binary16();
   limits_of_exactness(random);
+  widest_f16(random);
+  sums_of_all_shapes<Half, Half>(random);
+  sums_of_all_shapes<Half, float>(random);
+  sums_of_all_shapes<Half, double>(random);
+  sums_of_all_shapes<float, Half>(random);
+  sums_of_all_shapes<double, Half>(random);
   sums_of_all_shapes<float, float>(random);
   sums_of_all_shapes<float, double>(random);
   sums_of_all_shapes<double, float>(random);

@@ -96,7 +96,7 @@ void random_channels(Random& random) {
     }
     const double epsilons[] = {0, 1e-5, 1e-300, 0x1p-1074, 1, 1e300, 0x1.fffffffffffffp1023};
     double eps = random.one_in(2) ? epsilons[random.below(2)] : epsilons[random.below(7)];
-    int result_type = (int)random.below(2);
+    int result_type = random.one_in(2) ? BN_F32 : BN_F64;
     at_case("x f", 8 * sizeof(X), " ", name_of(kind_x), ", dy f", 8 * sizeof(DY), " ", name_of(kind_dy), ", m ", m,
             ", eps ", eps, ", result type ", result_type, ", round ", round);
     Channel expected;
@@ -329,6 +329,9 @@ int main(int argc, char** argv) {
   constant_channel();
   flags();
   largest_counts();
+  random_channels<Half, Half>(random);
+  random_channels<Half, double>(random);
+  random_channels<float, Half>(random);
   random_channels<float, float>(random);
   random_channels<float, double>(random);
   random_channels<double, float>(random);

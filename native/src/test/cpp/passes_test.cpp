@@ -27,7 +27,7 @@ struct Outputs {
   explicit Outputs(bn_view v)
       : sums(v.channels, TYPE<X>, TYPE<X>),
         gradients(v.channels, TYPE<DY>, TYPE<X>),
-        y(v.outer * v.channels * v.inner, (R)42),
+        y(v.outer * v.channels * v.inner, (R)42.0),
         dx(y),
         frozen_dx(y) {
     sums.prefill(3);
@@ -62,7 +62,7 @@ struct Chunk {
   // The slow truth.
   Outputs<DY, X, R> expected() const {
     Outputs<DY, X, R> out(view);
-    auto rounded = [](double value) { return value != value ? (R)__builtin_nan("") : (R)value; };
+    auto rounded = [](double value) { return (R)(value != value ? __builtin_nan("") : value); };
     int64_t at = 0;
     for (int64_t o = 0; o < view.outer; o++) {
       for (int64_t c = 0; c < view.channels; c++) {
@@ -127,7 +127,7 @@ void all_cuts(Random& random) {
   int turn = 0;
   for (const bn_view& view : CUTS) {
     int kind = turn % KINDS;
-    switch (turn++ % 4) {
+    switch (turn++ % 6) {
       case 0:
         check_threads<float, float, float>(random, view, kind, threads);
         break;
@@ -136,6 +136,12 @@ void all_cuts(Random& random) {
         break;
       case 2:
         check_threads<float, double, float>(random, view, kind, threads);
+        break;
+      case 3:
+        check_threads<Half, Half, Half>(random, view, kind, threads);
+        break;
+      case 4:
+        check_threads<Half, float, Half>(random, view, kind, threads);
         break;
       default:
         check_threads<double, float, double>(random, view, kind, threads);
@@ -195,19 +201,21 @@ Parameters parameters_of(bn_how how, Sums& sums, Sums& gradients) {
   return r;
 }
 
-void environments(Random& random) {
-  // Rounding up, down, to zero; flush to zero with subnormals read as zero; no exception masked.
-  const unsigned MODES[] = {0x1f80, 0x5f80, 0x3f80, 0x7f80, 0x9fc0, 0xffc0, 0x0000, 0x1fbf};
+// Rounding up, down, to zero; flush to zero with subnormals read as zero; no exception masked.
+const unsigned MODES[] = {0x1f80, 0x5f80, 0x3f80, 0x7f80, 0x9fc0, 0xffc0, 0x0000, 0x1fbf};
+
+template <class DY, class X, class R>
+void passes_in_environments(Random& random) {
   for (const bn_view& view : {bn_view{37, 5, 3}, bn_view{40000, 7, 1}, bn_view{1, 2, 140001}}) {
     for (int kind : {PLAIN, SUBNORMAL, EXTREMES, SPECIAL}) {
-      Chunk<double, float, float> chunk(random, view, kind);
-      Outputs<double, float, float> expected = chunk.expected();
+      Chunk<DY, X, R> chunk(random, view, kind);
+      Outputs<DY, X, R> expected = chunk.expected();
       for (const InstructionSet& set : instruction_sets()) {
         for (unsigned mode : MODES) {
           if (SANITIZED && (mode != 0xffc0 || kind == PLAIN)) continue;
           int threads = view.outer == 37 ? 1 : 3;
-          at_case("MXCSR ", mode, ", ", set.name, ", ", shown(view), ", ", name_of(kind));
-          Outputs<double, float, float> found(view);
+          at_case("MXCSR ", mode, ", x f", 8 * sizeof(X), ", ", set.name, ", ", shown(view), ", ", name_of(kind));
+          Outputs<DY, X, R> found(view);
           unsigned before = _mm_getcsr();
           _mm_setcsr(mode);
           chunk.run({set.isa, threads}, found);
@@ -219,6 +227,11 @@ void environments(Random& random) {
       }
     }
   }
+}
+
+void environments(Random& random) {
+  passes_in_environments<double, float, float>(random);
+  passes_in_environments<Half, Half, Half>(random);
   for (int round = 0; round < scaled(200); round++) {
     Sums sums(1, BN_F64, BN_F64), gradients(1, BN_F64, BN_F64);
     for (int i = 0; i < 3; i++) {

@@ -6,10 +6,8 @@
 
 #include "check.h"
 #include "fixed_point.h"
+#include "half.h"
 #include "kernels/kernels.h"
-
-template <class T>
-constexpr int TYPE = sizeof(T) == 4 ? BN_F32 : BN_F64;
 
 struct Sums {
   FixedPoint linear;

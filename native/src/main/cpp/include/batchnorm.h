@@ -13,8 +13,9 @@
 extern "C" {
 #endif
 
-/* Types of values. */
-enum { BN_F32 = 0, BN_F64 = 1 };
+/* Types of values. BN_F16 is IEEE binary16, passed by its bits. Every f16 is an f32, and its sums have the formats of
+ * f32: where a type only tells a format, BN_F32 says the same. */
+enum { BN_F16 = 0, BN_F32 = 1, BN_F64 = 2, BN_TYPE_COUNT = 3 };
 
 /* What a channel saw besides finite values. */
 enum { BN_NAN = 1, BN_POSITIVE_INFINITY = 2, BN_NEGATIVE_INFINITY = 4, BN_PRODUCT_NOT_FINITE = 8 };
@@ -59,7 +60,7 @@ int32_t bn_isa_available(int32_t isa);
 /* Adds x to Σx, Σx² and the counts. The linear format is x's type. */
 int32_t bn_add_statistics(bn_how how, bn_view view, int32_t x_type, const void* x, bn_sums sums);
 
-/* Adds dy, x to Σdy, Σdy·x and the counts. The linear format is dy's type; products are F32 only if both are. */
+/* Adds dy, x to Σdy, Σdy·x and the counts. The linear format is dy's type; products are F64 if either is. */
 int32_t bn_add_gradient_sums(bn_how how, bn_view view, int32_t dy_type, const void* dy, int32_t x_type, const void* x,
                              bn_sums sums);
 
@@ -73,7 +74,8 @@ int32_t bn_unbiased_variance(bn_how how, int64_t channels, int32_t x_type, bn_su
 /* F3 with V = variance. */
 int32_t bn_given_inverse_std(bn_how how, int64_t channels, const double* variance, double eps, double* inverse_std);
 
-/* B1–B3: gradients are the sums of dy and dy·x, sums those of x; dγ and dβ are rounded once to result_type. */
+/* B1–B3: gradients are the sums of dy and dy·x, sums those of x; dγ and dβ are rounded once to result_type, BN_F32 or
+ * BN_F64. */
 int32_t bn_gradient_parameters(bn_how how, int64_t channels, int32_t dy_type, int32_t x_type, bn_sums gradients,
                                bn_sums sums, double eps, int32_t result_type, double* k1, double* k1_lo, double* k2,
                                double* dgamma, double* dbeta);

@@ -12,6 +12,9 @@
 //   otherwise  p = RN(a·b) and e = fma(a, b, −p) are exact together; p in high + low while sa + sb + 2t ≤ 53, e in
 //              another pair (sa + sb + 2t ≤ 55); e is exact while the smallest exponents add to at least −970. No factor
 //              may be subnormal: its product's leading bit lies lower than its exponent says, and RN(a·b) is finer.
+//   f16        is widened to f32 where it is loaded, and always qualifies: Σa adds multiples of 2^-24 below 2^16, and
+//              16 + 24 + t ≤ 53. f16·f16 are multiples of 2^-48 below 2^32; an error of high is at most 2^(32+t−54),
+//              n of them stay below 2^53 multiples of 2^-48, as 32 + 48 + 2t − 54 ≤ 53.
 //
 // The exponents are not guessed: the loop tracks the largest and smallest bit pattern of each column, and the column is
 // judged afterwards. (numerics: Shewchuk 1997 for TwoSum, Ogita, Rump and Oishi 2005 for the error bound.)
@@ -96,30 +99,33 @@ template <class A, class B> static void tile_clear(Tile<A, B>& tile, int columns
 
 // Adds ROWS rows of contiguous columns. SAME says that b is a (Σx, Σx²).
 template <int ROWS, bool SAME, class A, class B>
-static inline void tile_add_rows(Tile<A, B>& tile, const A* a, const B* b, int64_t stride, int columns) {
+static inline void tile_add_rows(Tile<Wide<A>, Wide<B>>& tile, const A* a, const B* b, int64_t stride, int columns) {
+  typedef Tile<Wide<A>, Wide<B>> Sums;
+  typedef typename Bits<Wide<A>>::Int BitsA;
+  typedef typename Bits<Wide<B>>::Int BitsB;
   BN_INDEPENDENT
   for (int j = 0; j < columns; j++) {
     double sum = tile.sum[j], sum_low = tile.sum_low[j];
     double high = tile.high[j], low = tile.low[j];
     double error_high = tile.error_high[j], error_low = tile.error_low[j];
-    typename Bits<A>::Int largest_a = tile.a.largest[j], smallest_a = tile.a.smallest[j];
-    typename Bits<B>::Int largest_b = tile.b.largest[j], smallest_b = tile.b.smallest[j];
+    BitsA largest_a = tile.a.largest[j], smallest_a = tile.a.smallest[j];
+    BitsB largest_b = tile.b.largest[j], smallest_b = tile.b.smallest[j];
     BN_UNROLL_4
     for (int r = 0; r < ROWS; r++) {
-      A value_a = a[r * stride + j];
-      B value_b = SAME ? (B)value_a : b[r * stride + j];
-      typename Bits<A>::Int bits_a = magnitude_bits(value_a);
-      typename Bits<A>::Int before_a = (bits_a - 1) & LARGEST_PATTERN<A>;
+      Wide<A> value_a = widened(a[r * stride + j]);
+      Wide<B> value_b = SAME ? (Wide<B>)value_a : widened(b[r * stride + j]);
+      BitsA bits_a = magnitude_bits(value_a);
+      BitsA before_a = (bits_a - 1) & LARGEST_PATTERN<Wide<A>>;
       largest_a = bits_a > largest_a ? bits_a : largest_a;
       smallest_a = before_a < smallest_a ? before_a : smallest_a;
       if (!SAME) {
-        typename Bits<B>::Int bits_b = magnitude_bits(value_b);
-        typename Bits<B>::Int before_b = (bits_b - 1) & LARGEST_PATTERN<B>;
+        BitsB bits_b = magnitude_bits(value_b);
+        BitsB before_b = (bits_b - 1) & LARGEST_PATTERN<Wide<B>>;
         largest_b = bits_b > largest_b ? bits_b : largest_b;
         smallest_b = before_b < smallest_b ? before_b : smallest_b;
       }
       double u = value_a, v = value_b, e;
-      if (Tile<A, B>::LINEAR_EXACT) {
+      if (Sums::LINEAR_EXACT) {
         sum += u;
       } else {
         two_sum(sum, u, &sum, &e);
@@ -128,7 +134,7 @@ static inline void tile_add_rows(Tile<A, B>& tile, const A* a, const B* b, int64
       double p = u * v;
       two_sum(high, p, &high, &e);
       low += e;
-      if (!Tile<A, B>::PRODUCT_EXACT) {
+      if (!Sums::PRODUCT_EXACT) {
         two_sum(error_high, __builtin_fma(u, v, -p), &error_high, &e);
         error_low += e;
       }
@@ -138,8 +144,8 @@ static inline void tile_add_rows(Tile<A, B>& tile, const A* a, const B* b, int64
     tile.low[j] = low;
     tile.a.largest[j] = largest_a;
     tile.a.smallest[j] = smallest_a;
-    if (!Tile<A, B>::LINEAR_EXACT) tile.sum_low[j] = sum_low;
-    if (!Tile<A, B>::PRODUCT_EXACT) {
+    if (!Sums::LINEAR_EXACT) tile.sum_low[j] = sum_low;
+    if (!Sums::PRODUCT_EXACT) {
       tile.error_high[j] = error_high;
       tile.error_low[j] = error_low;
     }
@@ -151,7 +157,7 @@ static inline void tile_add_rows(Tile<A, B>& tile, const A* a, const B* b, int64
 }
 
 template <bool SAME, class A, class B>
-static void tile_add(Tile<A, B>& tile, const A* a, const B* b, int64_t stride, int64_t rows, int columns) {
+static void tile_add(Tile<Wide<A>, Wide<B>>& tile, const A* a, const B* b, int64_t stride, int64_t rows, int columns) {
   int64_t r = 0;
   for (; r + 4 <= rows; r += 4) {
     tile_add_rows<4, SAME>(tile, a + r * stride, b + r * stride, stride, columns);
@@ -161,8 +167,9 @@ static void tile_add(Tile<A, B>& tile, const A* a, const B* b, int64_t stride, i
   }
 }
 
-// Whether the column's numbers are exact.
-template <bool SAME, class A, class B> static inline bool tile_is_exact(const Tile<A, B>& tile, int column) {
+// Whether the numbers of a column of a·b are exact.
+template <bool SAME, class A, class B>
+static inline bool tile_is_exact(const Tile<Wide<A>, Wide<B>>& tile, int column) {
   ExponentRange a = exponent_range(tile.a, column);
   ExponentRange b;
   if constexpr (SAME) {
@@ -172,14 +179,15 @@ template <bool SAME, class A, class B> static inline bool tile_is_exact(const Ti
   }
   if (!a.finite || !b.finite) return false;
   if (!a.any && !b.any) return true;
+  typedef Tile<Wide<A>, Wide<B>> Sums;
+  constexpr bool F16_A = sizeof(A) == sizeof(Half), F16_B = sizeof(B) == sizeof(Half);
   int t = TILE_LOG_ROWS;
-  bool linear = Tile<A, B>::LINEAR_EXACT ? 24 + a.spread() + t <= 53
-                                         : a.spread() + 2 * t <= 54 && a.highest + 1 + t <= 1023;
-  bool product = Tile<A, B>::PRODUCT_EXACT
-                     ? a.spread() + b.spread() + 2 * t <= 59
-                     : a.normal && b.normal && a.spread() + b.spread() + 2 * t <= 53 &&
-                           a.lowest + b.lowest >= -970 &&
-                           a.highest + b.highest + 2 + t <= 1023;
+  bool linear = F16_A || (Sums::LINEAR_EXACT ? 24 + a.spread() + t <= 53
+                                             : a.spread() + 2 * t <= 54 && a.highest + 1 + t <= 1023);
+  bool product = (F16_A && F16_B) || (Sums::PRODUCT_EXACT
+                                          ? a.spread() + b.spread() + 2 * t <= 59
+                                          : a.normal && b.normal && a.spread() + b.spread() + 2 * t <= 53 &&
+                                                a.lowest + b.lowest >= -970 && a.highest + b.highest + 2 + t <= 1023);
   // Where one of the two is zero throughout, so are the products.
   return linear && (product || !a.any || !b.any);
 }
@@ -231,7 +239,7 @@ template <bool SAME> static inline void add_slowly(const ChannelSums& sums, doub
 // Neighbouring channels of few inner values: columns are channel·inner + i, rows are the outer axis.
 template <bool SAME, class A, class B>
 static void add_columns(const Block& block, const A* a, const B* b, bn_sums sums) {
-  Tile<A, B> tile;
+  Tile<Wide<A>, Wide<B>> tile;
   int64_t columns = block.channels * block.inner;
   for (int64_t first = 0; first < columns; first += TILE_COLUMNS) {
     int width = (int)(columns - first < TILE_COLUMNS ? columns - first : TILE_COLUMNS);
@@ -241,29 +249,31 @@ static void add_columns(const Block& block, const A* a, const B* b, bn_sums sums
       tile_clear(tile, width);
       tile_add<SAME>(tile, a + at, b + at, block.outer_stride, rows, width);
       for (int j = 0; j < width; j++) {
-        ChannelSums channel = channel_sums(sums, (first + j) / block.inner, Bits<A>::TYPE, Bits<B>::TYPE);
-        if (tile_is_exact<SAME>(tile, j)) {
+        ChannelSums channel = channel_sums(sums, (first + j) / block.inner, Bits<Wide<A>>::TYPE, Bits<Wide<B>>::TYPE);
+        if (tile_is_exact<SAME, A, B>(tile, j)) {
           tile_drain(tile, j, channel);
           continue;
         }
         for (int64_t r = 0; r < rows; r++) {
           int64_t here = at + r * block.outer_stride + j;
-          add_slowly<SAME>(channel, a[here], b[here]);
+          add_slowly<SAME>(channel, widened(a[here]), widened(b[here]));
         }
       }
     }
   }
 }
 
-// Channels of many inner values: a channel's contiguous run is seen as rows of LANES columns.
+// Channels of many inner values: a channel's contiguous run is seen as rows of LANES columns, for f16 as many as fill a
+// vector of 512 bits.
 template <bool SAME, class A, class B>
 static void add_runs(const Block& block, const A* a, const B* b, bn_sums sums) {
-  constexpr int LANES = 16, MOST = LANES * TILE_ROWS;
-  Tile<A, B> tile;
+  constexpr bool F16 = sizeof(A) == sizeof(Half) || sizeof(B) == sizeof(Half);
+  constexpr int LANES = F16 ? 32 : 16, MOST = LANES * TILE_ROWS;
+  Tile<Wide<A>, Wide<B>> tile;
   int64_t rows_per_run = (block.inner + LANES - 1) / LANES;
   int64_t runs = rows_per_run < TILE_ROWS ? TILE_ROWS / rows_per_run : 1;
   for (int64_t c = 0; c < block.channels; c++) {
-    ChannelSums channel = channel_sums(sums, c, Bits<A>::TYPE, Bits<B>::TYPE);
+    ChannelSums channel = channel_sums(sums, c, Bits<Wide<A>>::TYPE, Bits<Wide<B>>::TYPE);
     for (int64_t outer = 0; outer < block.outer; outer += runs) {
       int64_t outer_end = outer + runs < block.outer ? outer + runs : block.outer;
       for (int64_t first = 0; first < block.inner; first += MOST) {
@@ -277,14 +287,14 @@ static void add_runs(const Block& block, const A* a, const B* b, bn_sums sums) {
           tile_add<SAME>(tile, a + at + full * LANES, b + at + full * LANES, LANES, 1, rest);
         }
         bool exact = true;
-        for (int j = 0; j < LANES; j++) exact &= tile_is_exact<SAME>(tile, j);
+        for (int j = 0; j < LANES; j++) exact &= tile_is_exact<SAME, A, B>(tile, j);
         if (exact) {
           for (int j = 0; j < LANES; j++) tile_drain(tile, j, channel);
           continue;
         }
         for (int64_t o = outer; o < outer_end; o++) {
           int64_t at = o * block.outer_stride + c * block.channel_stride + first;
-          for (int64_t i = 0; i < length; i++) add_slowly<SAME>(channel, a[at + i], b[at + i]);
+          for (int64_t i = 0; i < length; i++) add_slowly<SAME>(channel, widened(a[at + i]), widened(b[at + i]));
         }
       }
     }

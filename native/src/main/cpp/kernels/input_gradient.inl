@@ -3,8 +3,8 @@
 template <class DY, class X, class DX>
 static inline DX input_gradient_of(DY dy, X x, double mean, double mean_lo, double a, double k1, double k1_lo,
                                    double k2) {
-  double d = ((double)x - mean) - mean_lo;
-  double t = ((double)dy - k1) - k1_lo;
+  double d = ((double)widened(x) - mean) - mean_lo;
+  double t = ((double)widened(dy) - k1) - k1_lo;
   double w = __builtin_fma(-d, k2, t);
   return rounded<DX>(a * w);  // (B3) dx = RN_T(a·w)
 }
@@ -44,7 +44,7 @@ static void frozen_input_gradient(const Block& block, const void* dy_values, con
       const DY* dy = (const DY*)dy_values + o * block.outer_stride + c * block.channel_stride;
       DX* dx = (DX*)dx_values + o * block.outer_stride + c * block.channel_stride;
       BN_INDEPENDENT
-      for (int64_t i = 0; i < block.inner; i++) dx[i] = rounded<DX>(a[c] * (double)dy[i]);  // (B4)
+      for (int64_t i = 0; i < block.inner; i++) dx[i] = rounded<DX>(a[c] * (double)widened(dy[i]));  // (B4)
     }
   }
 }

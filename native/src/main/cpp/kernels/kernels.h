@@ -31,13 +31,14 @@ struct InputGradient {
   const double* k2;
 };
 
-// Indices are BN_F32 and BN_F64 of the operands, in the order of the parameters.
+// Indices are the types of the operands (BN_F16 …), in the order of the parameters.
 struct Kernels {
-  void (*add_statistics[2])(const Block&, const void* x, bn_sums);
-  void (*add_gradient_sums[2][2])(const Block&, const void* dy, const void* x, bn_sums);
-  void (*normalise[2][2])(const Block&, const void* x, const Normalisation&, void* y);
-  void (*input_gradient[2][2][2])(const Block&, const void* dy, const void* x, const InputGradient&, void* dx);
-  void (*frozen_input_gradient[2][2])(const Block&, const void* dy, const double* a, void* dx);
+  void (*add_statistics[BN_TYPE_COUNT])(const Block&, const void* x, bn_sums);
+  void (*add_gradient_sums[BN_TYPE_COUNT][BN_TYPE_COUNT])(const Block&, const void* dy, const void* x, bn_sums);
+  void (*normalise[BN_TYPE_COUNT][BN_TYPE_COUNT])(const Block&, const void* x, const Normalisation&, void* y);
+  void (*input_gradient[BN_TYPE_COUNT][BN_TYPE_COUNT][BN_TYPE_COUNT])(const Block&, const void* dy, const void* x,
+                                                                        const InputGradient&, void* dx);
+  void (*frozen_input_gradient[BN_TYPE_COUNT][BN_TYPE_COUNT])(const Block&, const void* dy, const double* a, void* dx);
 };
 
 extern const Kernels kernels_baseline;

@@ -25,17 +25,19 @@ namespace {
 #include "statistics.inl"
 }  // namespace
 
-#define BN_KERNELS                                                                                               \
-  {                                                                                                              \
-    {add_statistics<float>, add_statistics<double>},                                                             \
-        {{add_gradient_sums<float, float>, add_gradient_sums<float, double>},                                    \
-         {add_gradient_sums<double, float>, add_gradient_sums<double, double>}},                                 \
-        {{normalise<float, float>, normalise<float, double>},                                                    \
-         {normalise<double, float>, normalise<double, double>}},                                                 \
-        {{{input_gradient<float, float, float>, input_gradient<float, float, double>},                           \
-          {input_gradient<float, double, float>, input_gradient<float, double, double>}},                        \
-         {{input_gradient<double, float, float>, input_gradient<double, float, double>},                         \
-          {input_gradient<double, double, float>, input_gradient<double, double, double>}}},                     \
-        {{frozen_input_gradient<float, float>, frozen_input_gradient<float, double>},                            \
-         {frozen_input_gradient<double, float>, frozen_input_gradient<double, double>}},                         \
+// The instantiations of a pass, in the order of BN_F16, BN_F32 and BN_F64.
+#define BN_EACH(pass) {pass<Half>, pass<float>, pass<double>}
+#define BN_EACH_AFTER(pass, ...) {pass<__VA_ARGS__, Half>, pass<__VA_ARGS__, float>, pass<__VA_ARGS__, double>}
+#define BN_PAIRS(pass) {BN_EACH_AFTER(pass, Half), BN_EACH_AFTER(pass, float), BN_EACH_AFTER(pass, double)}
+#define BN_PAIRS_AFTER(pass, T) \
+  {BN_EACH_AFTER(pass, T, Half), BN_EACH_AFTER(pass, T, float), BN_EACH_AFTER(pass, T, double)}
+#define BN_TRIPLES(pass) {BN_PAIRS_AFTER(pass, Half), BN_PAIRS_AFTER(pass, float), BN_PAIRS_AFTER(pass, double)}
+
+#define BN_KERNELS                                             \
+  {                                                            \
+    BN_EACH(add_statistics),             /* x */               \
+        BN_PAIRS(add_gradient_sums),     /* dy, x */           \
+        BN_PAIRS(normalise),             /* x, y */            \
+        BN_TRIPLES(input_gradient),      /* dy, x, dx */       \
+        BN_PAIRS(frozen_input_gradient)  /* dy, dx */          \
   }

@@ -2,7 +2,7 @@
 
 template <class X, class Y>
 static inline Y normalised(X x, double mean, double mean_lo, double a, double beta) {
-  double d = ((double)x - mean) - mean_lo;
+  double d = ((double)widened(x) - mean) - mean_lo;
   return rounded<Y>(__builtin_fma(d, a, beta));  // (F5) y = RN_T(fma(d, a, β))
 }
 

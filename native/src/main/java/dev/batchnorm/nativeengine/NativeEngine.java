@@ -43,12 +43,18 @@ final class NativeEngine extends Engine {
     }
   }
 
+  /** The type's number in {@code batchnorm.h}. */
   private static int type(DType type) {
-    return type == DType.F32 ? 0 : 1;
+    return switch (type) {
+      case F16 -> 0;
+      case F32 -> 1;
+      case F64 -> 2;
+    };
   }
 
+  /** A type whose sums have this format: that of f16 is f32's. */
   private static int linearType(ExactSums sums) {
-    return sums.linear() == ExactSums.Register.F32 ? 0 : 1;
+    return type(sums.linear() == ExactSums.Register.F32 ? DType.F32 : DType.F64);
   }
 
   private static int limbs(ExactSums sums) {
@@ -177,7 +183,8 @@ final class NativeEngine extends Engine {
     ExactSums sums = statistics.sums();
     if (sums == null) {
       // x's type decides the format of the products; any type that gives the found format serves.
-      int xType = gradients.product() == ExactSums.Register.F32_PRODUCT ? 0 : 1;
+      boolean narrow = gradients.product() == ExactSums.Register.F32_PRODUCT;
+      int xType = type(narrow ? DType.F32 : DType.F64);
       check(
           Kernels.frozenGradientParameters(
               threads,
