@@ -197,13 +197,11 @@ class StateFileTest {
         row[c] = Math.scalb(random.nextGaussian(), random.nextInt(200) - 100);
       }
     }
-    for (DType type : DType.values()) {
-      ExactSums written = sums(type, rows);
-      byte[] bytes = write(written);
-      ExactSums read = read(bytes);
-      assertEquals(written, read);
-      assertArrayEquals(bytes, write(read));
-    }
+    ExactSums written = sums(DType.F32, rows);
+    byte[] bytes = write(written);
+    ExactSums read = read(bytes);
+    assertEquals(written, read);
+    assertArrayEquals(bytes, write(read));
   }
 
   @Test
