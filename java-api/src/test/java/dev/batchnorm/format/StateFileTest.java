@@ -28,6 +28,7 @@ import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
@@ -60,9 +61,13 @@ class StateFileTest {
   // Writing
 
   private static byte[] write(ExactSums sums) {
+    return write(sums, NORM.statistics(sums));
+  }
+
+  private static byte[] write(ExactSums sums, Statistics statistics) {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     try (NpzWriter npz = new NpzWriter(AtomicOutput.standardOutput(bytes))) {
-      StateFile.write(npz, sums, NORM.statistics(sums));
+      StateFile.write(npz, sums, statistics);
       npz.finish();
     }
     return bytes.toByteArray();
@@ -181,6 +186,40 @@ class StateFileTest {
       assertEquals(written, read);
       assertArrayEquals(bytes, write(read));
     }
+  }
+
+  @Test
+  void sumsOfManyChannelsAreReadAsWritten() {
+    Random random = new Random(5);
+    double[][] rows = new double[2][9000];
+    for (double[] row : rows) {
+      for (int c = 0; c < row.length; c++) {
+        row[c] = Math.scalb(random.nextGaussian(), random.nextInt(200) - 100);
+      }
+    }
+    ExactSums written = sums(DType.F32, rows);
+    byte[] bytes = write(written);
+    ExactSums read = read(bytes);
+    assertEquals(written, read);
+    assertArrayEquals(bytes, write(read));
+  }
+
+  @Test
+  void theBytesDoNotDependOnTheEnginesNaN() {
+    ExactSums sums = sums(DType.F64, SMALL);
+    Statistics statistics = NORM.statistics(sums);
+    double[] mean = statistics.mean().clone();
+    mean[1] = Double.longBitsToDouble(0xfff8_0000_0000_0001L);
+    Statistics other =
+        new Statistics(
+            mean,
+            statistics.meanLo(),
+            statistics.variance(),
+            statistics.inverseStd(),
+            statistics.count(),
+            1,
+            sums);
+    assertArrayEquals(write(sums, statistics), write(sums, other));
   }
 
   @Test
@@ -621,20 +660,20 @@ class StateFileTest {
     Random random = new Random(4);
     ExactSums sums = sums(DType.F64, SMALL);
     byte[] bytes = write(sums);
-    int accepted = 0;
+    String text = new String(bytes, StandardCharsets.ISO_8859_1);
     for (int at = 0; at < bytes.length; at++) {
+      // The members themselves; what is around them are headers of the ZIP.
+      boolean inside = text.lastIndexOf("\u0093NUMPY", at) > text.lastIndexOf("PK", at);
       for (int i = 0; i < 3; i++) {
         byte[] damaged = bytes.clone();
         damaged[at] ^= (byte) (1 + random.nextInt(255));
         try {
           assertEquals(sums, read(damaged), "byte " + at);
-          accepted++;
+          assertFalse(inside, "byte " + at);
         } catch (InputException e) {
           assertTrue(String.valueOf(e.getMessage()).startsWith("s.npz"), "byte " + at);
         }
       }
     }
-    // Bytes of the ZIP that repeat the directory or say nothing of the content.
-    assertTrue(accepted > 0 && accepted < 3 * 11 * 80, "accepted " + accepted);
   }
 }
