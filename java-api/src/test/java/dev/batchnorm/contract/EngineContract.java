@@ -398,6 +398,31 @@ public abstract class EngineContract {
     }
   }
 
+  /** Merging and state files may change the format of sums: it must not matter for gradients. */
+  @Test
+  void sumsOfAnyFormatGiveTheSameGradients() {
+    Shape shape = Shape.of(Layout.NCL, 30, 4, 21);
+    for (DType xType : DType.values()) {
+      for (DType dyType : DType.values()) {
+        Batch x = Data.SMALL_INTEGERS.batch(shape, xType == DType.F64 ? DType.F32 : xType, 11);
+        Batch dy = Data.NORMAL.batch(shape, dyType, 12);
+        Batch typed = Batch.zeros(shape, xType);
+        for (int i = 0; i < x.values().count(); i++) {
+          typed.values().set(i, x.values().get(i));
+        }
+        ExactSums narrow = norm().sums(x);
+        ExactSums wide = ExactSums.merged(narrow, ExactSums.statistics(4, DType.F64));
+        Gradients expected = norm().backward(dy, typed);
+        for (ExactSums sums : List.of(narrow, wide)) {
+          Gradients found = norm().backward(dy, typed, norm().statistics(sums));
+          assertBits(expected.dgamma(), found.dgamma());
+          assertBits(expected.dbeta(), found.dbeta());
+          assertBits(expected.dx().values(), found.dx().values());
+        }
+      }
+    }
+  }
+
   @Test
   void theSameInputTwiceGivesTheSameBits() {
     Batch x = Data.MEAN_1E10.batch(Shape.of(Layout.NHWC, 4, 30, 30, 12), DType.F32, 7);

@@ -170,21 +170,32 @@ final class NativeEngine extends Engine {
         mean, new double[channels], variance, inverseStd, new long[channels], eps, null);
   }
 
+  private static boolean isNarrow(ExactSums sums) {
+    return sums.product() == ExactSums.Register.F32_PRODUCT;
+  }
+
   @Override
   protected GradientParameters doGradientParameters(
-      ExactSums gradients, Statistics statistics, DType type) {
+      ExactSums ofGradients, Statistics statistics, DType type) {
+    ExactSums sums = statistics.sums();
+    ExactSums gradients = ofGradients;
     int channels = gradients.channels();
+    // The kernel knows the formats from the types of dy and x. Sums that were merged, or read from
+    // a
+    // file, may have others than x; wide formats hold them all.
+    if (sums != null && isNarrow(sums) != isNarrow(gradients)) {
+      sums = ExactSums.merged(sums, ExactSums.statistics(channels, DType.F64));
+      gradients = ExactSums.merged(gradients, ExactSums.gradients(channels, DType.F32, DType.F64));
+    }
     int dyType = linearType(gradients);
     double[] k1 = new double[channels];
     double[] k1Lo = new double[channels];
     double[] k2 = new double[channels];
     double[] dgamma = new double[channels];
     double[] dbeta = new double[channels];
-    ExactSums sums = statistics.sums();
     if (sums == null) {
       // x's type decides the format of the products; any type that gives the found format serves.
-      boolean narrow = gradients.product() == ExactSums.Register.F32_PRODUCT;
-      int xType = type(narrow ? DType.F32 : DType.F64);
+      int xType = type(isNarrow(gradients) ? DType.F32 : DType.F64);
       check(
           Kernels.frozenGradientParameters(
               threads,
