@@ -85,10 +85,18 @@ final class OutputFiles implements AutoCloseable {
           case NPZ -> manage(new NpzWriter(out)).member(name, type, sizes);
           case CSV, TSV ->
               repeated != null
-                  ? manage(repeated.sink(out, type))
+                  ? manage(repeated.sink(out, type, delimiter(format, repeated)))
                   : manage(CsvSink.create(out, format, type, sizes));
         };
     return digested(sink, name, type, sizes);
+  }
+
+  /** Tabs for TSV, and no tabs where TSV becomes CSV; else the input's delimiter. */
+  private static char delimiter(FileFormat format, CsvTable repeated) {
+    char own = repeated.delimiter();
+    boolean toTsv = format == FileFormat.TSV;
+    boolean fromTsv = FileFormat.ofExtension(repeated.name()) == FileFormat.TSV;
+    return toTsv ? '\t' : fromTsv && own == '\t' ? ',' : own;
   }
 
   /** A text file. */

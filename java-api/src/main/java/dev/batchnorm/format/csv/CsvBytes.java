@@ -46,6 +46,16 @@ final class CsvBytes {
     }
   }
 
+  /**
+   * Puts a field of a file with another delimiter: in quotes if it would be cut and is not quoted.
+   */
+  void putField(byte[] field, char delimiter) {
+    String text = new String(field, StandardCharsets.ISO_8859_1);
+    boolean isCut = text.indexOf(delimiter) >= 0 && !text.strip().startsWith("\"");
+    String quoted = '"' + text.replace("\"", "\"\"") + '"';
+    put((isCut ? quoted : text).getBytes(StandardCharsets.ISO_8859_1));
+  }
+
   /** Makes room for that many bytes and tells how much there is. */
   private int reserve(int needed) {
     if (bytes.length - count < needed) {

@@ -9,6 +9,7 @@ final class CsvLayout {
   private final CsvOptions options;
   private final int fields;
   private final int[] selected;
+  private final char delimiter;
   private final byte[] lineEnd;
   private final @Nullable CsvRecords repeated;
 
@@ -16,6 +17,7 @@ final class CsvLayout {
    * A layout.
    *
    * @param selected the fields that hold numbers, ascending
+   * @param delimiter the output's, which may be another than that of the repeated records
    * @param repeated the records, before the first row, whose other fields are repeated; null if
    *     there are none
    */
@@ -24,12 +26,14 @@ final class CsvLayout {
       CsvOptions options,
       int fields,
       int[] selected,
+      char delimiter,
       byte[] lineEnd,
       @Nullable CsvRecords repeated) {
     this.file = file;
     this.options = options;
     this.fields = fields;
     this.selected = selected;
+    this.delimiter = delimiter;
     this.lineEnd = lineEnd;
     this.repeated = repeated;
   }
@@ -41,7 +45,7 @@ final class CsvLayout {
     }
     copy(column == 0 ? 0 : selected[column - 1] + 1, selected[column], bytes);
     if (selected[column] > 0) {
-      bytes.put(options.delimiter());
+      bytes.put(delimiter);
     }
   }
 
@@ -55,9 +59,9 @@ final class CsvLayout {
     if (repeated != null) {
       for (int field = from; field < to; field++) {
         if (field > 0) {
-          bytes.put(options.delimiter());
+          bytes.put(delimiter);
         }
-        repeated.copyField(field, bytes);
+        repeated.copyField(field, delimiter, bytes);
       }
     }
   }

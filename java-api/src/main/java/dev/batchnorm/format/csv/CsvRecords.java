@@ -269,14 +269,18 @@ final class CsvRecords {
     return crlf;
   }
 
-  /** The record without its line end. */
-  byte[] record() {
-    return Arrays.copyOfRange(buffer, base, base + ends[fields - 1]);
+  /** The field as it stands in the file. */
+  byte[] field(int field) {
+    return Arrays.copyOfRange(buffer, base + starts[field], base + ends[field]);
   }
 
-  /** Appends the field as it stands in the file. */
-  void copyField(int field, CsvBytes into) {
-    into.put(buffer, base + starts[field], base + ends[field]);
+  /** Appends the field as it stands in the file, for output with the given delimiter. */
+  void copyField(int field, char outputDelimiter, CsvBytes into) {
+    if (outputDelimiter == delimiter) {
+      into.put(buffer, base + starts[field], base + ends[field]);
+    } else {
+      into.putField(field(field), outputDelimiter);
+    }
   }
 
   /** The field's content without quotes and without blanks around it. */

@@ -71,6 +71,7 @@ public final class CsvSink implements ArraySink, AutoCloseable {
             CsvOptions.of(format),
             columns,
             IntStream.range(0, columns).toArray(),
+            CsvOptions.of(format).delimiter(),
             new byte[] {'\n'},
             null);
     return new CsvSink(out, new CsvBytes(out), type, layout, rows, columns);

@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -34,7 +35,7 @@ public final class CsvTable implements AutoCloseable {
   private int fields;
   private int[] selected = {};
   private boolean crlf;
-  private byte @Nullable [] header;
+  private List<byte[]> header = List.of();
   private List<String> names = List.of();
   private long rows;
   private long skipped;
@@ -92,7 +93,7 @@ public final class CsvTable implements AutoCloseable {
     if (isHeader(records, columns)) {
       List<String> all = names(records);
       selected = columns.select(fields, all);
-      header = records.record();
+      header = IntStream.range(0, fields).mapToObj(records::field).toList();
       List<String> chosen = new ArrayList<>();
       for (int column : selected) {
         chosen.add(all.get(column));
@@ -213,6 +214,11 @@ public final class CsvTable implements AutoCloseable {
     return in.name();
   }
 
+  /** What separates the cells, found if it was to be. */
+  public char delimiter() {
+    return options.delimiter();
+  }
+
   /** The number of rows that count. */
   public long rows() {
     return rows;
@@ -276,20 +282,38 @@ public final class CsvTable implements AutoCloseable {
    * end. The output belongs to the sink and is closed with it.
    */
   public CsvSink sink(AtomicOutput out, NumberType type) {
+    return sink(out, type, options.delimiter());
+  }
+
+  /**
+   * As {@link #sink(AtomicOutput, NumberType)} with another delimiter; repeated cells that hold it
+   * are put in quotes.
+   */
+  public CsvSink sink(AtomicOutput out, NumberType type, char delimiter) {
     CsvBytes bytes = new CsvBytes(out);
     byte[] lineEnd = crlf ? new byte[] {'\r', '\n'} : new byte[] {'\n'};
-    if (header != null) {
-      bytes.put(header);
+    for (int field = 0; field < header.size(); field++) {
+      if (field > 0) {
+        bytes.put(delimiter);
+      }
+      if (delimiter == options.delimiter()) {
+        bytes.put(header.get(field));
+      } else {
+        bytes.putField(header.get(field), delimiter);
+      }
+    }
+    if (!header.isEmpty()) {
       bytes.put(lineEnd);
     }
     CsvRecords again = null;
     if (selected.length < fields) {
       again = new CsvRecords(in, options.delimiter(), options.comment());
-      if (header != null) {
+      if (!header.isEmpty()) {
         again.next();
       }
     }
-    CsvLayout layout = new CsvLayout(in.name(), options, fields, selected, lineEnd, again);
+    CsvLayout layout =
+        new CsvLayout(in.name(), options, fields, selected, delimiter, lineEnd, again);
     return new CsvSink(out, bytes, type, layout, rows, selected.length);
   }
 

@@ -147,6 +147,27 @@ class CsvSinkTest {
     assertEquals("0.1\n", bytes.toString(UTF_8));
   }
 
+  @Test
+  void cellsThatHoldAnotherDelimiterAreQuotedForIt() {
+    assertEquals(
+        "id\t\"a\"\t\"b\tc\"\n\"p,q\"\t1.0\t2.0\n\"say \"\"u\tv\"\t3.0\t4.0\n",
+        copied("id,\"a\",b\tc\n\"p,q\",1,2\nsay \"u\tv,3,4\n", COMMA.withColumns("2-3"), '\t'));
+    assertEquals("1.0;2.0\n", copied("1,2\n", COMMA, ';'));
+    assertEquals(
+        "1.0,\"x,y\"\r\n",
+        copied("1\tx,y\r\n", CsvOptions.of(FileFormat.TSV).withColumns("1"), ','));
+  }
+
+  private static String copied(String text, CsvOptions options, char delimiter) {
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    try (CsvTable table = CsvTable.read(input("x.csv", text.getBytes(UTF_8)), options, DType.F64);
+        CsvSink sink = table.sink(AtomicOutput.standardOutput(bytes), NumberType.F64, delimiter)) {
+      sink.write(table.array().read(0, (int) table.array().count()));
+      sink.finish();
+    }
+    return bytes.toString(UTF_8);
+  }
+
   private static String counted(FileFormat format, DType type, long... sizes) {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     AtomicOutput out = AtomicOutput.standardOutput(bytes);
