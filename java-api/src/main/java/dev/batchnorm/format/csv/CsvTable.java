@@ -222,6 +222,16 @@ public final class CsvTable implements AutoCloseable {
     return selected.length;
   }
 
+  /** The number of columns in the file. */
+  public int fields() {
+    return fields;
+  }
+
+  /** What separates the cells. */
+  public char delimiter() {
+    return options.delimiter();
+  }
+
   /** The names of the selected columns, empty if the file has no header. */
   public List<String> names() {
     return names;
