@@ -74,6 +74,10 @@ record ArraySummary(
       return digitsLost(channel) >= (narrow ? 7.2 : 15.9);
     }
 
+    boolean hasNonFinite(int channel) {
+      return ranges.nan(channel) > 0 || infinities(channel) > 0;
+    }
+
     long infinities(int channel) {
       return ranges.positiveInfinity(channel) + ranges.negativeInfinity(channel);
     }

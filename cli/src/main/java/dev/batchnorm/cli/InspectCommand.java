@@ -36,10 +36,10 @@ import picocli.CommandLine.Parameters;
       "--json prints {\"file\", \"format\", \"bytes\", \"arrays\": [{\"name\", \"dtype\", \"shape\", \"sha256\", and of "
           + "NPY and NPZ \"descriptor\", \"fortran_order\", of CSV \"delimiter\", \"header\": true|false, \"fields\", "
           + "\"rows_skipped\", of a single value \"value\", of channels \"channel_axis\", \"rounded\" (how many 64-bit "
-          + "integers are no f64), \"channels\": [{\"channel\", \"count\", \"min\", \"max\" (null if nothing is "
-          + "finite), \"nan\", \"positive_infinity\", \"negative_infinity\", \"mean\", \"variance\", \"constant\": "
-          + "true|false, \"mean_over_std\", \"digits_lost\", \"loses_all\": true|false, and where it has one "
-          + "\"name\"}]}]}. An NPZ of statistics or exact sums also has \"holds\". An array that cannot be read has "
+          + "integers are no f64), \"channels\": [{\"channel\", if it has one \"name\", \"count\", if a value is "
+          + "finite \"min\", \"max\", \"nan\", \"positive_infinity\", \"negative_infinity\", \"mean\", "
+          + "\"variance\", \"constant\": true|false, \"mean_over_std\", \"digits_lost\", \"loses_all\": "
+          + "true|false}]}]}. An NPZ of statistics or exact sums also has \"holds\". An array that cannot be read has "
           + "only \"name\" and \"error\"."
     })
 final class InspectCommand implements Callable<Integer> {

@@ -54,10 +54,7 @@ final class InspectionJson {
       json.writeNumberField("fields", table.fields());
       json.writeNumberField("rows_skipped", table.skipped());
     }
-    if (summary.value() != null) {
-      json.writeFieldName("value");
-      number(json, summary.value());
-    }
+    number(json, "value", summary.value());
     ArraySummary.Channels channels = summary.channels();
     if (channels != null) {
       json.writeNumberField("channel_axis", channels.shape().channelAxis());
@@ -80,10 +77,8 @@ final class InspectionJson {
       json.writeStringField("name", names.get(c));
     }
     json.writeNumberField("count", channels.statistics().count()[c]);
-    json.writeFieldName("min");
-    number(json, ranges.min(c));
-    json.writeFieldName("max");
-    number(json, ranges.max(c));
+    number(json, "min", ranges.min(c));
+    number(json, "max", ranges.max(c));
     json.writeNumberField("nan", ranges.nan(c));
     json.writeNumberField("positive_infinity", ranges.positiveInfinity(c));
     json.writeNumberField("negative_infinity", ranges.negativeInfinity(c));
@@ -96,11 +91,14 @@ final class InspectionJson {
     json.writeEndObject();
   }
 
-  /** A number whose text is known in its own type. */
-  private static void number(JsonGenerator json, @Nullable String text) throws IOException {
+  /** A field with a number whose text in its own type is known; no field if there is no number. */
+  private static void number(JsonGenerator json, String name, @Nullable String text)
+      throws IOException {
     if (text == null) {
-      json.writeNull();
-    } else if (text.endsWith("n") || text.endsWith("f")) {
+      return;
+    }
+    json.writeFieldName(name);
+    if (text.endsWith("n") || text.endsWith("f")) {
       json.writeString(text); // nan, inf, -inf
     } else {
       json.writeNumber(text);

@@ -60,8 +60,10 @@ final class InspectionText {
       if (found == null) {
         line(part.name(), ": not read: ", part.reason());
       } else {
+        StoredArray array = found.stored().array();
         boolean isFile = inspection.format() != FileFormat.NPZ;
-        line(part.name(), ": ", stored(found), isFile ? ", " + size : "");
+        String values = Wording.size(array.count() * array.type().bytes()) + " of values";
+        line(part.name(), ": ", stored(found), ", ", isFile ? size : values);
         append(found);
       }
     }
@@ -153,27 +155,35 @@ final class InspectionText {
     }
     append(rows);
     if (!all) {
+      long notFinite = IntStream.range(0, channels.count()).filter(channels::hasNonFinite).count();
       line(
           Integer.toString(shown.length),
           " of ",
           count(channels.count(), "channel"),
-          ", largest |mean|/std first; --json prints all");
+          ", largest |mean|/std first",
+          notFinite == 0 ? "" : ", those with NaN or Inf (" + notFinite + ") last",
+          "; --json prints all");
     }
     if (channels.rounded() > 0) {
       line(
+          "note: ",
           count(channels.rounded(), "integer"),
-          " that no f64 holds rounded for mean, |mean|/std and digits lost");
+          " that no f64 holds; mean, |mean|/std and digits lost are of the nearest");
     }
   }
 
-  /** NaN, where a channel has one, counts as the largest. */
+  /** A channel whose ratio is NaN comes after all others. */
   private static int[] withLargestRatio(ArraySummary.Channels channels) {
     return IntStream.range(0, channels.count())
         .boxed()
-        .sorted(Comparator.comparingDouble(channels::meanOverStd).reversed())
+        .sorted(Comparator.comparingDouble(c -> -orLeast(channels.meanOverStd(c))))
         .limit(WORST_CHANNELS)
         .mapToInt(Integer::intValue)
         .toArray();
+  }
+
+  private static double orLeast(double ratio) {
+    return Double.isNaN(ratio) ? -1 : ratio;
   }
 
   private static List<String> row(@Nullable String... cells) {
