@@ -1,9 +1,13 @@
 package dev.batchnorm.cli;
 
+import dev.batchnorm.DType;
 import dev.batchnorm.Values;
 import dev.batchnorm.format.NumberType;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.IntBuffer;
+import java.nio.LongBuffer;
+import java.nio.ShortBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -13,7 +17,7 @@ import java.util.stream.LongStream;
 
 /**
  * The SHA-256 of an array: of its type and shape as in {@code <f4 (2, 3)} and a line feed, then its
- * little-endian values in C order, NaNs canonical.
+ * little-endian values in C order, NaNs canonical and truth as 0 and 1.
  */
 final class Digest {
   private static final int CHUNK = 8192;
@@ -22,14 +26,14 @@ final class Digest {
   private final String description;
   private final NumberType type;
   private final MessageDigest sha256;
-  private final ByteBuffer canonical;
+  private final ByteBuffer chunk;
 
   Digest(String name, NumberType type, long... sizes) {
     this.name = name;
     this.type = type;
     String shape = LongStream.of(sizes).mapToObj(Long::toString).collect(Collectors.joining(", "));
     description = type.descriptor() + " (" + shape + (sizes.length == 1 ? ",)" : ")");
-    canonical = ByteBuffer.allocateDirect(CHUNK * type.bytes()).order(ByteOrder.LITTLE_ENDIAN);
+    chunk = ByteBuffer.allocateDirect(CHUNK * type.bytes()).order(ByteOrder.LITTLE_ENDIAN);
     try {
       sha256 = MessageDigest.getInstance("SHA-256");
     } catch (NoSuchAlgorithmException e) {
@@ -38,29 +42,72 @@ final class Digest {
     sha256.update((description + "\n").getBytes(StandardCharsets.US_ASCII));
   }
 
-  /** Adds values of the floating type. */
+  /** Adds values of the digest's type. */
   void add(Values values) {
     for (int first = 0; first < values.count(); first += CHUNK) {
       int count = Math.min(values.count() - first, CHUNK);
-      Values chunk = Values.of(values.type(), canonical.clear().limit(count * type.bytes()));
-      for (int i = 0; i < count; i++) {
-        chunk.set(i, values.get(first + i)); // makes NaNs the one NaN
-      }
-      sha256.update(canonical);
+      Values copy = Values.of(type.floating(), chunk.clear().limit(count * type.bytes()));
+      copy.put(0, values, first, count);
+      addChunk();
     }
   }
 
-  /** Adds little-endian values of the type; the buffer's position stays. */
+  /** Adds the little-endian bytes of values, from position to limit; neither moves. */
   void add(ByteBuffer bytes) {
-    if (type.isFloating()) {
-      add(Values.of(type.floating(), bytes.duplicate().order(ByteOrder.LITTLE_ENDIAN)));
-    } else {
-      sha256.update(bytes.duplicate());
+    for (int at = bytes.position(); at < bytes.limit(); at += chunk.limit()) {
+      int size = Math.min(bytes.limit() - at, chunk.capacity());
+      chunk.clear().limit(size);
+      chunk.put(0, bytes, at, size);
+      addChunk();
     }
+  }
+
+  private void addChunk() {
+    switch (type) {
+      case BOOL -> {
+        for (int i = 0; i < chunk.limit(); i++) {
+          chunk.put(i, (byte) (chunk.get(i) == 0 ? 0 : 1));
+        }
+      }
+      case F16 -> {
+        ShortBuffer items = chunk.asShortBuffer();
+        short nan = (short) DType.F16.bits(Double.NaN);
+        for (int i = 0; i < items.limit(); i++) {
+          items.put(i, (items.get(i) & 0x7fff) > 0x7c00 ? nan : items.get(i));
+        }
+      }
+      case F32 -> {
+        IntBuffer items = chunk.asIntBuffer();
+        int nan = (int) DType.F32.bits(Double.NaN);
+        for (int i = 0; i < items.limit(); i++) {
+          items.put(i, (items.get(i) & 0x7fffffff) > 0x7f800000 ? nan : items.get(i));
+        }
+      }
+      case F64 -> {
+        LongBuffer items = chunk.asLongBuffer();
+        long nan = DType.F64.bits(Double.NaN);
+        for (int i = 0; i < items.limit(); i++) {
+          long item = items.get(i);
+          items.put(i, (item & Long.MAX_VALUE) > 0x7ffL << 52 ? nan : item);
+        }
+      }
+      default -> {} // integers are what they are
+    }
+    sha256.update(chunk);
+  }
+
+  /** Type and shape, as in {@code <f4 (2, 3)}. */
+  String description() {
+    return description;
+  }
+
+  /** The digest in hex; ends it. */
+  String hex() {
+    return HexFormat.of().formatHex(sha256.digest());
   }
 
   /** The line {@code --digest} prints; ends the digest. */
   String line() {
-    return HexFormat.of().formatHex(sha256.digest()) + " " + name + " " + description;
+    return hex() + " " + name + " " + description;
   }
 }

@@ -25,6 +25,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -140,12 +141,7 @@ final class InputFiles implements AutoCloseable {
    * @param type the type that cells of CSV are rounded to
    */
   List<Stored> arrays(String argument, FormatOptions format, DType type) {
-    Place place = place(argument);
-    Opened file = open(INPUT, place, format.format());
-    if (!file.isText()) {
-      format.text().refuse(place.file(), file.format());
-    }
-    return arrays(file, place, format.text(), type);
+    return contents(argument, format, type).all();
   }
 
   /**
@@ -155,24 +151,77 @@ final class InputFiles implements AutoCloseable {
    */
   List<Stored> arrays(String option, String argument, TextOptions text) {
     Place place = place(argument);
-    return arrays(open(option, place, null), place, text, DType.F64);
+    return new Contents(open(option, place, null), place, text, DType.F64).all();
   }
 
-  private List<Stored> arrays(Opened file, Place place, TextOptions text, DType type) {
-    NpzFile npz = file.npz();
-    if (npz != null) {
-      List<String> members = place.member() != null ? List.of(place.member()) : npz.members();
-      List<Stored> arrays = new ArrayList<>();
-      for (String member : members) {
-        arrays.add(new Stored(npz.array(member), FileFormat.NPZ, member, null));
+  /**
+   * Opens INPUT, but none of its arrays yet.
+   *
+   * @param type the type that cells of CSV are rounded to
+   */
+  Contents contents(String argument, FormatOptions format, DType type) {
+    Place place = place(argument);
+    Opened file = open(INPUT, place, format.format());
+    if (!file.isText()) {
+      format.text().refuse(place.file(), file.format());
+    }
+    return new Contents(file, place, format.text(), type);
+  }
+
+  /** A file whose arrays are opened one by one, so that one that cannot be read hides no other. */
+  final class Contents {
+    private final Opened file;
+    private final Place place;
+    private final TextOptions text;
+    private final DType type;
+
+    private Contents(Opened file, Place place, TextOptions text, DType type) {
+      this.file = file;
+      this.place = place;
+      this.text = text;
+      this.type = type;
+    }
+
+    /** What messages call the file. */
+    String name() {
+      return file.bytes().name();
+    }
+
+    FileFormat format() {
+      return file.format();
+    }
+
+    /** The size of the file. */
+    long bytes() {
+      return file.bytes().size();
+    }
+
+    /** The members of an NPZ of which the argument names none, else null. */
+    @Nullable List<String> members() {
+      return file.npz() == null || place.member() != null ? null : file.npz().members();
+    }
+
+    /** The array of a file that has no members, or of the member that the argument names. */
+    Stored only() {
+      if (place.member() != null) {
+        return member(place.member());
       }
-      return arrays;
+      if (file.format() == FileFormat.NPY) {
+        return new Stored(NpyArray.open(file.bytes()), FileFormat.NPY, null, null);
+      }
+      CsvTable table = table(file, text, type);
+      return new Stored(table.array(), file.format(), null, table);
     }
-    if (file.format() == FileFormat.NPY) {
-      return List.of(new Stored(NpyArray.open(file.bytes()), FileFormat.NPY, null, null));
+
+    Stored member(String member) {
+      NpzFile npz = Objects.requireNonNull(file.npz(), "place() gives members to NPZ alone");
+      return new Stored(npz.array(member), FileFormat.NPZ, member, null);
     }
-    CsvTable table = table(file, text, type);
-    return List.of(new Stored(table.array(), file.format(), null, table));
+
+    private List<Stored> all() {
+      List<String> members = members();
+      return members == null ? List.of(only()) : members.stream().map(this::member).toList();
+    }
   }
 
   /**

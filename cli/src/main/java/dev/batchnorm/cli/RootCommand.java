@@ -59,6 +59,7 @@ final class RootCommand implements Runnable {
             .addSubcommand(new StatsCommand(session))
             .addSubcommand(new ConvertCommand(session))
             .addSubcommand(new VerifyCommand(session))
+            .addSubcommand(new InspectCommand(session))
             .addSubcommand(new EnginesCommand(session))
             .setOut(new PrintWriter(help))
             .setColorScheme(CommandLine.Help.defaultColorScheme(Ansi.OFF))

@@ -311,7 +311,12 @@ class OutputTest extends CommandTest {
   @Test
   void textThatCannotBeWrittenIsTold() {
     for (String line :
-        List.of("engines", "engines --json", "verify ./x.csv --engine java", "--help")) {
+        List.of(
+            "engines",
+            "engines --json",
+            "verify ./x.csv --engine java",
+            "inspect ./x.csv",
+            "--help")) {
       CommandLineRun run =
           writingTo(
               new OutputStream() {

@@ -214,11 +214,6 @@ public final class CsvTable implements AutoCloseable {
     return in.name();
   }
 
-  /** What separates the cells, found if it was to be. */
-  public char delimiter() {
-    return options.delimiter();
-  }
-
   /** The number of rows that count. */
   public long rows() {
     return rows;
@@ -232,6 +227,16 @@ public final class CsvTable implements AutoCloseable {
   /** The number of selected columns. */
   public int columns() {
     return selected.length;
+  }
+
+  /** The number of columns in the file. */
+  public int fields() {
+    return fields;
+  }
+
+  /** What separates the cells. */
+  public char delimiter() {
+    return options.delimiter();
   }
 
   /** The names of the selected columns, empty if the file has no header. */
