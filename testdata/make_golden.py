@@ -22,6 +22,7 @@ NAN, INF = math.nan, math.inf
 # ---------------------------------------------------------------------------------------------
 # Rounding. A type is (bits of the significand, exponent of the smallest step, exponent of overflow).
 
+F16 = (11, -24, 16)
 F32 = (24, -149, 128)
 F64 = (53, -1074, 1024)
 
@@ -194,8 +195,8 @@ def backward_frozen(x, dy, s, gamma, T, G):
 # ---------------------------------------------------------------------------------------------
 # Files: NPY 1.0 and NPZ with stored members, as numpy reads them.
 
-NPY = {'f32': ('<f4', '<f', F32), 'f64': ('<f8', '<d', F64), 'i64': ('<i8', '<q', None)}
-CANONICAL = {'f32': bytes.fromhex('0000c07f'), 'f64': bytes.fromhex('000000000000f87f')}
+NPY = {'f16': ('<f2', '<e', F16), 'f32': ('<f4', '<f', F32), 'f64': ('<f8', '<d', F64), 'i64': ('<i8', '<q', None)}
+CANONICAL = {'f16': bytes.fromhex('007e'), 'f32': bytes.fromhex('0000c07f'), 'f64': bytes.fromhex('000000000000f87f')}
 
 
 def npy(dtype, shape, values):
@@ -204,6 +205,7 @@ def npy(dtype, shape, values):
     header = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {dims}, }}"
     header += ' ' * (-(len(header) + 11) % 64) + '\n'
     body = b''.join(CANONICAL[dtype] if v != v else struct.pack(code, v) for v in values)
+    assert all(v != v or w == v for v, (w,) in zip(values, struct.iter_unpack(code, body)))  # struct rounds nothing
     return b'\x93NUMPY\x01\x00' + struct.pack('<H', len(header)) + header.encode() + body
 
 
@@ -280,10 +282,11 @@ made = {}
 
 
 def case(name, seed, why, at, shape, dtype, x=normal, dy=normal, dy_dtype=None, gamma=normal, beta=normal,
-         eps=1e-5, mode='training', convention='', before=None, given=None):
+         eps=1e-5, mode='training', convention='', before=None, given=None, batch_size=None, trap=None):
     """Makes one case. `at` is a layout, a channel axis, or None for one channel. Data are functions of (random,
     channel, position in the channel): x, dy, gamma, beta (None for absent), before = (running mean, running
-    variance, number of batches), given = (mean, variance)."""
+    variance, number of batches), given = (mean, variance). `batch_size` counts samples along axis 0, in sequences.
+    `trap`: the member, y or dx, of which an element must go wrong by way of f32."""
     assert name not in made, name
     r = random.Random(seed)
     layout, axis = (at, at.index('C')) if at in LAYOUTS else ('', at)
@@ -291,7 +294,7 @@ def case(name, seed, why, at, shape, dtype, x=normal, dy=normal, dy_dtype=None, 
     channels, inner = (shape[axis], math.prod(shape[axis + 1:])) if axis is not None else (1, 1)
     m = outer * inner
     dy_dtype = dy_dtype or dtype
-    grads = 'f32' if dtype == 'f32' else 'f64'
+    grads = 'f64' if dtype == 'f64' else 'f32'
     T, TDY, G = NPY[dtype][2], NPY[dy_dtype][2], NPY[grads][2]
 
     def draw(f, T, count):
@@ -319,10 +322,18 @@ def case(name, seed, why, at, shape, dtype, x=normal, dy=normal, dy_dtype=None, 
     if beta:
         members['beta'] = ('f64', vector, betas)
     members['eps'] = ('f64', scalar, [eps])
+    if mode == 'sequence':
+        members['batch_size'] = ('i64', scalar, [batch_size])
     gammas, betas = gammas or [1.0] * channels, betas or [0.0] * channels
 
-    if mode == 'training':
-        stats = [statistics(v, eps) for v in xs]
+    parts = [slice(0, m)]  # of the values of a channel: the samples along axis 0 lie one after another in it
+    if mode == 'sequence':
+        assert convention and axis != 0 and not dy
+        step = batch_size * (m // shape[0] if m else 1)
+        parts = [slice(i, i + step) for i in range(0, m, step)]
+    if mode in ('training', 'sequence'):
+        batch_stats = [[statistics(v[part], eps) for v in xs] for part in parts]
+        stats = batch_stats[0] if mode == 'training' else None
     else:
         mean, variance = (per_channel(f) for f in given)
         stats = [given_statistics(u, v, eps) for u, v in zip(mean, variance)]
@@ -333,35 +344,52 @@ def case(name, seed, why, at, shape, dtype, x=normal, dy=normal, dy_dtype=None, 
         members['running_mean_before'] = ('f64', vector, old_mean)
         members['running_variance_before'] = ('f64', vector, old_variance)
         members['batches_before'] = ('i64', scalar, [batches])
-    if mode != 'frozen':
+    if mode == 'sequence':
+        ys = [sum((forward(v[part], s[c], gammas[c], betas[c], T) for part, s in zip(parts, batch_stats)), [])
+              for c, v in enumerate(xs)]
+        members['y'] = (dtype, shape, array(ys))
+    elif mode != 'frozen':
         ys = [forward(v, s, g, b, T) if m else [] for v, s, g, b in zip(xs, stats, gammas, betas)]
         members['y'] = (dtype, shape, array(ys))
+        if trap == 'y':
+            assert goes_wrong(forward(v, s, g, b, F64) for v, s, g, b in zip(xs, stats, gammas, betas)), name
     if mode == 'training':
         members['mean'] = ('f64', vector, [s['mean'] for s in stats])
         members['variance'] = ('f64', vector, [s['variance'] for s in stats])
-    members['inverse_std'] = ('f64', vector, [s['inverse_std'] for s in stats])
+    if stats:
+        members['inverse_std'] = ('f64', vector, [s['inverse_std'] for s in stats])
     if mode == 'training':
         members['count'] = ('i64', scalar, [m])
     if dy:
         road = backward if mode == 'training' else backward_frozen
         out = [road(v, g, s, a, T, G) for v, g, s, a in zip(xs, dys, stats, gammas)]
+        if trap == 'dx':
+            wide = [road(v, g, s, a, F64, G)[0] for v, g, s, a in zip(xs, dys, stats, gammas)]
+            assert goes_wrong(wide), name
         members['dx'] = (dtype, shape, array([o[0] for o in out]))
         members['dgamma'] = (grads, vector, [o[1] for o in out])
         members['dbeta'] = (grads, vector, [o[2] for o in out])
     if convention:
         default_eps, momentum, biased = CONVENTIONS[convention]
-        if m:
+        for part, batch in zip(parts, batch_stats):
+            if m == 0:
+                break
             batches += 1
             keep, take = momentum(batches)
             b = 'variance' if biased else 'unbiased'
-            assert biased or m > 1
-            old_mean = [running(keep, take, o, s['mean']) for o, s in zip(old_mean, stats)]
-            old_variance = [running(keep, take, o, s[b]) for o, s in zip(old_variance, stats)]
+            assert biased or len(xs[0][part]) > 1
+            old_mean = [running(keep, take, o, s['mean']) for o, s in zip(old_mean, batch)]
+            old_variance = [running(keep, take, o, s[b]) for o, s in zip(old_variance, batch)]
         members['running_mean'] = ('f64', vector, old_mean)
         members['running_variance'] = ('f64', vector, old_variance)
         members['batches'] = ('i64', scalar, [batches])
     row = [name, mode, layout, '' if axis is None else axis, dtype, repr(eps), convention, seed, why]
     made[name] = (row, npz(members))
+
+
+def goes_wrong(channels):
+    """Whether a binary64 becomes another f16 when it is rounded to f32 on the way."""
+    return any(v == v and to(F16, to(F32, v)) != to(F16, v) for values in channels for v in values)
 
 
 # ---------------------------------------------------------------------------------------------
@@ -618,6 +646,155 @@ def all_cases():
         case(f'frozen-empty-{t}', 198, 'no rows: zero gradients', 'NC', (0, 3), t, mode='frozen', given=GIVEN)
         case(f'frozen-no-affine-{t}', 199, 'absent gamma', 'NCL', (3, 4, 5), t, gamma=None, beta=None, mode='frozen',
              given=GIVEN)
+
+    binary16()
+    sequences()
+
+
+def binary16():
+    """x or dy in f16."""
+    t = 'f16'
+    case('nc-f16', 500, 'plain random data, layout NC', 'NC', (37, 5), t)
+    case('nchw-f16', 501, 'plain random data, layout NCHW', 'NCHW', (4, 3, 5, 6), t)
+    case('nhwc-f16', 502, 'plain random data, layout NHWC', 'NHWC', (4, 5, 6, 3), t)
+    case('one-dimension-f16', 503, 'one dimension is one channel', None, (41,), t)
+    case('rows-257-f16', 504, 'rows at the edge of a tile of 256', 'NC', (257, 3), t)
+    case('inner-65-f16', 505, 'inner at the edge of vectors and tiles', 'NCL', (3, 2, 65), t)
+    case('channels-33-f16', 506, 'channels at the edge of vectors', 'NC', (9, 33), t)
+    case('no-affine-f16', 507, 'absent gamma is 1 and absent beta +0', 'NC', (19, 4), t, gamma=None, beta=None)
+    case('mean-1e3-f16', 508, 'mean 1e3, deviation 1, in steps of 0.5', 'NC', (64, 4), t, around(1000))
+    case('log-uniform-40-f16', 509, 'all binades of f16, in x and dy', 'NC', (64, 8), t, log_uniform(-24, 15),
+         log_uniform(-24, 15))
+    case('subnormal-f16', 510, 'f16 subnormals; eps outweighs them', 'NC', (33, 4), t, times(Fraction(2) ** -17))
+    case('subnormal-eps0-f16', 511, 'f16 subnormals, eps = 0: y is of size 1', 'NC', (33, 4), t,
+         times(Fraction(2) ** -20), eps=0.0)
+    case('subnormal-dy-f16', 512, 'f16 subnormal dy: dx rounds to subnormals and signed zeros, dgamma stays normal',
+         'NC', (33, 4), t, around(0, 3), times(Fraction(2) ** -21))
+    case('subnormal-y-f16', 513, 'gamma of 2^-20: y and dx are subnormals and signed zeros', 'NC', (33, 4), t,
+         gamma=times(Fraction(2) ** -20), beta=None)
+    near = lambda r, c, k: (-1) ** r.getrandbits(1) * Fraction(65504) * (1 - Fraction(r.getrandbits(10), 2 ** 14))
+    case('65504-f16', 514, 'f16 near its maximum 65504: sums and squares overflow f16, squares of sums f32', 'NC',
+         (33, 4), t, near)
+    case('65504-dy-f16', 515, 'dy near the maximum: dbeta and dgamma are f32 and do not overflow, dx does', 'NC',
+         (33, 4), t, times(Fraction(1, 2)), near)
+    case('y-overflows-f16', 516, 'gamma and beta carry y beyond 65504, to both infinities', 'NC', (33, 5), t,
+         gamma=lambda r, c, k: (65504.0, -3e4, 1e5, 1.0, 1e300)[c],
+         beta=lambda r, c, k: (0.0, 0.0, -1e5, 65504.0, 0.0)[c])
+    unit = (lambda r, c, k: 0, lambda r, c, k: 1)
+    case('y-at-overflow-f16', 517, 'y on 65520, the midpoint from which f16 rounds to infinity, and a hair below',
+         'NC', (2, 4), t, lambda r, c, k: (65504.0, -65504.0)[k], None, gamma=None,
+         beta=lambda r, c, k: (16.0, -16.0, 16 - 2.0 ** -30, -16 + 2.0 ** -30)[c], eps=0.0, mode='inference',
+         given=unit)
+    hair = 2.0 ** -30
+    case('y-direct-f16', 518, 'y a hair beside an f16 midpoint, below the step of f32: by way of f32 it goes wrong',
+         'NC', (3, 3), t, lambda r, c, k: (1.0, -1.0, 3.0)[k], None, gamma=None,
+         beta=lambda r, c, k: (2.0 ** -11 + hair, -2.0 ** -11 - hair, 3 * 2.0 ** -11 - hair)[c], eps=0.0,
+         mode='inference', given=unit, trap='y')
+    case('y-direct-training-f16', 1007, 'a seed found by search: an ordinary y that goes wrong by way of f32', 'NC',
+         (256, 4), t, dy=None, trap='y')
+    case('dx-direct-f16', 1004, 'a seed found by search: an ordinary dx that goes wrong by way of f32', 'NC',
+         (256, 4), t, trap='dx')
+    case('frozen-dx-direct-f16', 521, 'a*dy of B4 a hair beside an f16 midpoint: by way of f32 it goes wrong', 'NC',
+         (3, 2), t, dy=table(*[[1.0, -1.0, 2.0 ** -13]] * 2), gamma=lambda r, c, k: 1 + (2 * c + 1) * 2.0 ** -11
+         + (-1) ** c * hair, eps=0.0, mode='frozen', given=unit, trap='dx')
+    case('y-rounds-twice-f16', 522, 'y is rounded to binary64 and then to f16: 1 + 2^-11 + 2^-60 becomes 1', 'NC',
+         (2, 2), t, lambda r, c, k: (1.0, -1.0)[k], None, gamma=None,
+         beta=lambda r, c, k: (-1) ** c * (2.0 ** -11 + 2.0 ** -60), eps=0.0, mode='inference', given=unit)
+    case('variance-midpoints-f16', 523, 'two small and two large f16: 14 of 64 variances are exactly between two '
+         'binary64', 'NC', (4, 64), t,
+         lambda r, c, k: (r.getrandbits(12) - 2 ** 11) * Fraction(2) ** (3 if k > 1 else -12), eps=0.0)
+    case('constant-f16', 524, 'constant channels: variance +0, y = beta; dx of constants of both signs', 'NC', (33, 4),
+         t, lambda r, c, k: (0.1, -1000.0, 65504.0, 2.0 ** -24)[c])
+    case('constant-eps0-f16', 525, 'V + eps = 0 with one constant channel among others', 'NCL', (3, 3, 5), t,
+         lambda r, c, k: 0.7 if c == 1 else normal(r), eps=0.0)
+    bad = {(1, 2): NAN, (2, 0): INF, (3, 5): -INF, (4, 1): INF, (4, 4): -INF, (5, 3): NAN, (5, 0): INF}
+    case('nan-inf-x-f16', 526, 'channels 0..6: finite, NaN, +Inf, -Inf, both infinities, NaN and +Inf, finite', 'NC',
+         (7, 7), t, put(bad), convention='pytorch', before=OLD)
+    case('nan-inf-dy-f16', 527, 'dy: finite, NaN, +Inf, -Inf, both infinities: dbeta is the sum, dx and dgamma NaN',
+         'NCL', (2, 5, 4), t, dy=put({(1, 2): NAN, (2, 6): INF, (3, 1): -INF, (4, 0): INF, (4, 7): -INF}))
+    case('signed-zeros-f16', 528, '+0 and -0 in x and dy, gamma and beta of both signs', 'NC', (4, 5), t,
+         table([0.0] * 4, [-0.0] * 4, [0.0, -0.0] * 2, [-0.0, 1.0, 0.0, -1.0], [-0.0, 2.0, 0.0, 1.0]),
+         table([-0.0] * 4, [-0.0] * 4, [0.0, -0.0] * 2, [-0.0, 0.0, 1.0, -1.0], [0.0, -0.0, -0.0, 0.0]),
+         gamma=lambda r, c, k: (1.0, -1.0, 0.0, -0.0, -2.0)[c],
+         beta=lambda r, c, k: (0.0, -0.0, -0.0, 0.0, -0.0)[c])
+    case('one-value-f16', 529, 'm = 1: variance 0, y = beta, dx 0; biased running variance', 'NC', (1, 4), t,
+         convention='onnx', before=OLD)
+    case('empty-f16', 530, 'm = 0', 'NC', (0, 3), t, convention='pytorch', before=OLD)
+    case('running-pytorch-f16', 531, 'running statistics of f16 data are binary64', 'NCHW', (4, 3, 3, 4), t,
+         around(2, 3), None, convention='pytorch', before=OLD)
+
+    big, tiny = 2.0 ** 24, 2.0 ** -40
+    case('mixed-f16-f32', 540, 'x f16, dy f32: dx has the type of x', 'NC', (29, 5), t, dy_dtype='f32')
+    case('mixed-f32-f16', 541, 'x f32, dy f16: dx has the type of x', 'NC', (29, 5), 'f32', dy_dtype='f16')
+    case('mixed-f16-f32-nchw', 542, 'x f16 at 1e3, dy f32 at 1e6, with space', 'NCHW', (3, 4, 5, 7), t, around(1000),
+         around(10 ** 6), dy_dtype='f32')
+    case('mixed-f16-f64', 543, 'x f16, dy f64: dgamma and dbeta are f32', 'NC', (29, 5), t, dy_dtype='f64')
+    case('mixed-f64-f16', 544, 'x f64, dy f16: dx, dgamma and dbeta are f64', 'NC', (29, 5), 'f64', dy_dtype='f16')
+    case('gradients-round-once-f16', 545,
+         'dbeta (0..3) and dgamma (4..7) a hair beside an f32 midpoint, or on it: by way of binary64 they go wrong',
+         'NC', (4, 8), t, table(*[[1.0, -1.0, 1.0, -1.0]] * 8),
+         table([big, 1.0, tiny, 0.0], [big, 1.0, -tiny, 0.0], [-big, -1.0, -tiny, 0.0], [big, 1.0, 0.0, 0.0],
+               [big, -1.0, tiny, 0.0], [big, -3.0, -tiny, 0.0], [-big, 1.0, -tiny, 0.0], [big, -3.0, 0.0, 0.0]),
+         dy_dtype='f64', eps=0.0)
+
+    for i, (layout, shape) in enumerate({'NC': (37, 5), 'NCHW': (4, 3, 5, 6), 'NHWC': (4, 5, 6, 3)}.items()):
+        case(f'inference-{layout.lower()}-f16', 550 + i, f'given statistics, layout {layout}', layout, shape, t,
+             dy=None, mode='inference', given=GIVEN)
+        case(f'frozen-{layout.lower()}-f16', 555 + i, f'gradients with frozen statistics, layout {layout}', layout,
+             shape, t, mode='frozen', given=GIVEN)
+    case('inference-nan-inf-f16', 560, 'a non-finite element spoils itself only', 'NC', (7, 7), t, put(bad), None,
+         mode='inference', given=GIVEN)
+    case('frozen-nan-inf-f16', 561, 'x not finite (1..5), dy not finite (2, 6)', 'NC', (7, 7), t, put(bad),
+         put({(2, 3): NAN, (6, 3): INF}), mode='frozen', given=GIVEN)
+    case('frozen-mixed-f16-f32', 562, 'x f16, dy f32, frozen: dx is f16 and may overflow', 'NC', (29, 5), t,
+         dy=times(30000), dy_dtype='f32', mode='frozen', given=GIVEN)
+
+
+def sequences():
+    """One file, many mini-batches: running statistics after all of them."""
+    def sequence(name, *args, before=NEW, **named):
+        case('sequence-' + name, *args, dy=None, mode='sequence', before=before, **named)
+
+    for i, convention in enumerate(CONVENTIONS):
+        eps = CONVENTIONS[convention][0]
+        why = f'ten mini-batches as {convention} counts them'
+        sequence(f'{convention}-f32', 600 + i, why, 'NCHW', (40, 3, 2, 3), 'f32', around(2, 3), eps=eps,
+                 convention=convention, batch_size=4)
+        sequence(f'{convention}-f64', 610 + i, why, 'NC', (80, 4), 'f64', around(Fraction(1, 2), 3), eps=eps,
+                 convention=convention, batch_size=8)
+    sequence('pytorch-f16', 620, 'ten mini-batches of f16', 'NC', (80, 4), 'f16', around(2, 3), convention='pytorch',
+             batch_size=8)
+    sequence('keras-f16', 621, 'ten mini-batches of f16, channels last', 'NHWC', (20, 2, 3, 4), 'f16', around(2, 3),
+             eps=1e-3, convention='keras', batch_size=2)
+    for i, convention in enumerate(('pytorch', 'pytorch-cumulative')):
+        sequence(f'integers-{convention}-f32', 622 + i,
+                 'integers, 16 a channel: any order of summation gives the same statistics, so F6 alone is on trial',
+                 'NC', (160, 4), 'f32', lambda r, c, k: r.getrandbits(8) - 128, convention=convention, batch_size=16)
+        sequence(f'mean-1e6-{convention}-f32', 624 + i, 'mean 1e6, deviation 1', 'NC', (320, 3), 'f32',
+                 around(10 ** 6), convention=convention, batch_size=32)
+    sequence('mean-1e6-pytorch-f64', 626, 'mean 1e6, deviation 1, with space', 'NCHW', (40, 2, 3, 3), 'f64',
+             around(10 ** 6), convention='pytorch', batch_size=4)
+    sequence('last-shorter-f32', 627, 'the tenth mini-batch has 3 samples, the others 8', 'NC', (75, 4), 'f32',
+             convention='pytorch', batch_size=8, before=OLD)
+    sequence('last-shorter-cumulative-f64', 628, 'a shorter last mini-batch weighs as much as the others', 'NCL',
+             (29, 2, 3), 'f64', around(3), convention='pytorch-cumulative', batch_size=3)
+    sequence('cumulative-from-7-f64', 629, 'seven batches went before: the first here has weight 1/8', 'NC', (80, 4),
+             'f64', around(2, 3), convention='pytorch-cumulative', batch_size=8, before=OLD)
+    sequence('size-1-onnx-f32', 630, 'mini-batches of one sample, m = H*W', 'NCHW', (10, 3, 2, 3), 'f32',
+             around(2, 3), convention='onnx', batch_size=1, before=OLD)
+    sequence('one-value-flax-f64', 631, 'mini-batches of one value: variance 0, y = beta', 'NC', (10, 3), 'f64',
+             convention='flax', batch_size=1)
+    sequence('last-one-value-mxnet-f32', 632, 'the last mini-batch has one value, which a biased convention takes',
+             'NC', (31, 3), 'f32', eps=1e-3, convention='mxnet', batch_size=5)
+    sequence('size-beyond-f32', 633, 'a batch size beyond the samples: one mini-batch', 'NC', (9, 3), 'f32',
+             convention='pytorch', batch_size=100)
+    sequence('one-dimension-f64', 634, 'one dimension is one channel, its axis the samples', None, (45,), 'f64',
+             convention='pytorch', batch_size=6)
+    sequence('nan-inf-f32', 635, 'NaN and infinities in mini-batches 2 and 4: y of the others stays, running '
+             'statistics do not recover', 'NC', (25, 4), 'f32',
+             put({(1, 7): NAN, (2, 5): INF, (3, 8): -INF, (3, 19): INF}), convention='pytorch', batch_size=5)
+    sequence('empty-f32', 636, 'no samples: running statistics and their count stay', 'NC', (0, 3), 'f32',
+             convention='pytorch', batch_size=4, before=OLD)
 
 
 def main():
