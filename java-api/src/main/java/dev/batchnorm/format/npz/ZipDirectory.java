@@ -146,7 +146,8 @@ final class ZipDirectory {
   }
 
   private static boolean isBeyond(Entry entry, long limit) {
-    return entry.compressed > limit - entry.local - LOCAL_SIZE;
+    long most = limit - LOCAL_SIZE;
+    return entry.local > most || entry.compressed > most - entry.local;
   }
 
   private InputException overlap(String first, String second) {

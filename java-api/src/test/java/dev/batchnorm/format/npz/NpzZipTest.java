@@ -283,6 +283,12 @@ class NpzZipTest {
     assertEquals(
         "x.npz: expected member \"y.npy\" of 136 bytes at byte 1000000, found a damaged ZIP file",
         refusal(() -> open(zip.bytes())));
+    second.offset = Long.MAX_VALUE;
+    second.wideDirectory = true;
+    assertEquals(
+        "x.npz: expected member \"y.npy\" of 136 bytes at byte 9223372036854775807,"
+            + " found a damaged ZIP file",
+        refusal(() -> open(zip.bytes())));
   }
 
   @Test
