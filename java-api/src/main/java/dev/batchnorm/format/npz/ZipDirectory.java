@@ -5,7 +5,6 @@ import dev.batchnorm.format.InputBytes;
 import dev.batchnorm.format.Wording;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -30,6 +29,8 @@ final class ZipDirectory {
   private static final int LOCAL_SIZE = 30;
   private static final int ENCRYPTED = 1;
   private static final int STREAMED = 8;
+  private static final int UTF_8 = 0x800;
+  private static final char NO_UTF_8 = '\uFFFD';
   private static final int LONGEST_COMMENT = 0xFFFF;
   private static final int LARGEST_DIRECTORY = 64 << 20;
   private static final long IN_EXTRA = 0xFFFFFFFFL;
@@ -197,7 +198,7 @@ final class ZipDirectory {
       if (directory.remaining() < ENTRY_SIZE + nameSize + extraSize + commentSize) {
         throw damaged("a whole member at byte " + (start + at));
       }
-      String text = new String(bytes, at + ENTRY_SIZE, nameSize, charset(flags));
+      String text = text(flags, bytes, at + ENTRY_SIZE, nameSize);
       ByteBuffer extra =
           extraSize == 0 ? NOTHING : extra64(directory, at + ENTRY_SIZE + nameSize, extraSize);
       // The order of the fields in the extra record is fixed; each is there only if needed.
@@ -221,8 +222,12 @@ final class ZipDirectory {
     }
   }
 
-  private static Charset charset(int flags) {
-    return (flags & 0x800) != 0 ? StandardCharsets.UTF_8 : StandardCharsets.ISO_8859_1;
+  /** Programs as Info-ZIP write UTF-8 without its flag; what is none is taken byte by byte. */
+  private static String text(int flags, byte[] bytes, int from, int count) {
+    String text = new String(bytes, from, count, StandardCharsets.UTF_8);
+    return (flags & UTF_8) == 0 && text.indexOf(NO_UTF_8) >= 0
+        ? new String(bytes, from, count, StandardCharsets.ISO_8859_1)
+        : text;
   }
 
   /** The content of the record of 64-bit fields among the extra bytes, empty if there is none. */
@@ -250,7 +255,7 @@ final class ZipDirectory {
   }
 
   /** The stored bytes of the member, as they lie in the file. */
-  InputBytes stored(Entry entry, String name) {
+  InputBytes stored(Entry entry, String label) {
     int next = Arrays.binarySearch(locals, entry.local) + 1;
     long limit = next < locals.length ? locals[next] : start;
     ByteBuffer local = bytes(entry.local, LOCAL_SIZE);
@@ -260,13 +265,13 @@ final class ZipDirectory {
     if (local.getInt(0) != LOCAL || data > limit || entry.compressed > limit - data) {
       throw damaged(place(entry));
     }
-    String found =
-        new String(in.read(entry.local + LOCAL_SIZE, nameSize), charset(local.getShort(6)));
+    byte[] name = in.read(entry.local + LOCAL_SIZE, nameSize);
+    String found = text(local.getShort(6), name, 0, nameSize);
     if (!found.equals(entry.name)) {
       throw damaged("member " + Wording.quoted(entry.name) + " at byte " + entry.local);
     }
-    requireAgreement(entry, local, bytes(data - extraSize, extraSize), name);
-    return in.slice(name, data, entry.compressed);
+    requireAgreement(entry, local, bytes(data - extraSize, extraSize), label);
+    return in.slice(label, data, entry.compressed);
   }
 
   /** What the header in front of a member says of it; where it was streamed, that says nothing. */

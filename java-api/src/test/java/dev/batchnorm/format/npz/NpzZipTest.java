@@ -207,6 +207,22 @@ class NpzZipTest {
   }
 
   @Test
+  void namesAreUtf8EvenWhereNoFlagSaysSo() {
+    ZipMaker zip = new ZipMaker();
+    Member unflagged = zip.utf8("größe.npy", npy(1));
+    unflagged.flags = 0;
+    unflagged.localFlags = 0;
+    zip.stored("maße.npy", npy(2)); // as ISO 8859-1
+    zip.utf8("名前.npy", npy(3)).localFlags = 0;
+    try (NpzFile file = open(zip.bytes())) {
+      assertEquals(List.of("größe", "maße", "名前"), file.members());
+      assertArrayEquals(new double[] {1}, file.array("größe").values());
+      assertArrayEquals(new double[] {2}, file.array("maße").values());
+      assertArrayEquals(new double[] {3}, file.array("名前").values());
+    }
+  }
+
+  @Test
   void namesThatWouldBreakTheLineAreEscaped() {
     ZipMaker zip = new ZipMaker();
     zip.stored("a\n\u001b[2J.npy", new byte[0]);
