@@ -6,10 +6,12 @@ import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
 import java.util.List;
 import java.util.Locale;
+import java.util.stream.Collectors;
 
 /** How error lines show what was found. */
 public final class Wording {
   private static final int LONGEST_QUOTE = 40;
+  private static final int LONGEST_NAME = 200;
 
   private Wording() {}
 
@@ -19,16 +21,25 @@ public final class Wording {
     if (names.isEmpty()) {
       return "none";
     }
-    return names.size() <= most
-        ? String.join(", ", names)
-        : String.join(", ", names.subList(0, most)) + ", … (" + names.size() + " in all)";
+    String some =
+        names.stream().limit(most).map(Wording::onOneLine).collect(Collectors.joining(", "));
+    return names.size() <= most ? some : some + ", … (" + names.size() + " in all)";
   }
 
   /** The text in quotes, on one line, cut after 40 characters. */
   public static String quoted(String text) {
-    StringBuilder quoted = new StringBuilder("\"");
-    int[] characters = text.codePoints().limit(LONGEST_QUOTE + 1L).toArray();
-    for (int i = 0; i < Math.min(characters.length, LONGEST_QUOTE); i++) {
+    return "\"" + printable(text, LONGEST_QUOTE) + "\"";
+  }
+
+  /** A name out of a file as messages show it: on one line, cut after 200 characters. */
+  public static String onOneLine(String name) {
+    return printable(name, LONGEST_NAME);
+  }
+
+  private static String printable(String text, int most) {
+    StringBuilder quoted = new StringBuilder();
+    int[] characters = text.codePoints().limit(most + 1L).toArray();
+    for (int i = 0; i < Math.min(characters.length, most); i++) {
       int c = characters[i];
       if (c == '\n') {
         quoted.append("\\n");
@@ -38,11 +49,25 @@ public final class Wording {
         quoted.append("\\t");
       } else if (Character.isISOControl(c)) {
         quoted.append(String.format(Locale.ROOT, "\\x%02x", c));
+      } else if (isUnseen(c)) {
+        quoted.append(String.format(Locale.ROOT, "\\u%04x", c));
       } else {
         quoted.appendCodePoint(c);
       }
     }
-    return quoted.append(characters.length > LONGEST_QUOTE ? "…\"" : "\"").toString();
+    return quoted.append(characters.length > most ? "…" : "").toString();
+  }
+
+  /** Breaks a line, turns its direction, or is half a character. */
+  private static boolean isUnseen(int c) {
+    return switch (Character.getType(c)) {
+      case Character.LINE_SEPARATOR,
+          Character.PARAGRAPH_SEPARATOR,
+          Character.FORMAT,
+          Character.SURROGATE ->
+          true;
+      default -> false;
+    };
   }
 
   /** The bytes in hex, as in {@code 93 4E 55}. */

@@ -2,6 +2,8 @@ package dev.batchnorm.format;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import java.util.List;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 class WordingTest {
@@ -11,6 +13,19 @@ class WordingTest {
     assertEquals("\"a\\n\\t\\x01b\"", Wording.quoted("a\n\t\u0001b"));
     assertEquals("\"" + "y".repeat(40) + "…\"", Wording.quoted("y".repeat(41)));
     assertEquals("\"" + "y".repeat(40) + "\"", Wording.quoted("y".repeat(40)));
+  }
+
+  @Test
+  void namesOutOfFilesStayOnOneLine() {
+    assertEquals("a\\n\\x1b[2Jb c", Wording.onOneLine("a\n\u001b[2Jb c"));
+    assertEquals("\\u202e\\u2028\\u2029\\ud800ß漢", Wording.onOneLine("\u202e\u2028\u2029\ud800ß漢"));
+    assertEquals("y".repeat(200), Wording.onOneLine("y".repeat(200)));
+    assertEquals("y".repeat(200) + "…", Wording.onOneLine("y".repeat(201)));
+    assertEquals("a\\r, b", Wording.some(List.of("a\r", "b")));
+    assertEquals("none", Wording.some(List.of()));
+    assertEquals(
+        "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, … (13 in all)",
+        Wording.some(IntStream.rangeClosed(1, 13).mapToObj(Integer::toString).toList()));
   }
 
   @Test

@@ -24,11 +24,11 @@ final class FortranReader {
   private final long rowValues;
   private final long count;
 
-  private ByteBuffer panel = ByteBuffer.allocateDirect(0);
+  private ByteBuffer panel = ByteBuffer.allocate(0);
   private long panelFirst;
   private long panelCount;
 
-  private ByteBuffer window = ByteBuffer.allocateDirect(0);
+  private ByteBuffer window = ByteBuffer.allocate(0);
   private long windowStart;
 
   FortranReader(InputBytes in, long dataStart, long[] sizes, int itemBytes, long panelBytes) {
@@ -147,10 +147,12 @@ final class FortranReader {
   private int locate(long position, boolean ahead) {
     if (position < windowStart || position >= windowStart + window.limit()) {
       if (window.capacity() == 0) {
-        window = ByteBuffer.allocateDirect(READ_AHEAD).order(ByteOrder.LITTLE_ENDIAN);
+        int bytes = (int) Math.min(READ_AHEAD, count * itemBytes);
+        window = ByteBuffer.allocateDirect(bytes).order(ByteOrder.LITTLE_ENDIAN);
       }
       long most = ahead ? READ_AHEAD : NEAR;
       window.clear().limit((int) Math.min(most, count * itemBytes - position));
+      windowStart = Long.MAX_VALUE; // nothing is there if the next line throws
       in.read(dataStart + position, window);
       window.flip();
       windowStart = position;

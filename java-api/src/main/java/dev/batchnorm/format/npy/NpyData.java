@@ -16,7 +16,7 @@ final class NpyData {
   private final int itemBytes;
   private final FortranReader fortran;
   private final boolean inPlace;
-  private ByteBuffer buffer = ByteBuffer.allocateDirect(0);
+  private ByteBuffer buffer = ByteBuffer.allocate(0);
 
   NpyData(InputBytes in, NpyHeader header, int itemBytes) {
     this(in, header, itemBytes, Math.min(PANEL, Runtime.getRuntime().maxMemory() / 4));

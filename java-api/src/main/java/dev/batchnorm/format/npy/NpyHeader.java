@@ -105,19 +105,20 @@ final class NpyHeader {
   }
 
   /**
-   * The number of values, after checking that exactly their bytes follow the header.
+   * The number of values, after checking that exactly their bytes follow the header. As in numpy,
+   * the sizes besides a 0 must have a product, so that whoever multiplies some of them can.
    *
    * @param fileSize the number of bytes of the whole file
    * @param itemBytes the size of one value
    */
   long checkedCount(String name, long fileSize, int itemBytes) {
-    long count = 1;
-    long announced;
+    long announced = itemBytes;
+    boolean empty = false;
     try {
       for (long size : sizes) {
-        count = size == 0 || count == 0 ? 0 : Math.multiplyExact(count, size);
+        empty |= size == 0;
+        announced = Math.multiplyExact(announced, Math.max(size, 1));
       }
-      announced = Math.multiplyExact(count, itemBytes);
     } catch (ArithmeticException e) {
       throw new InputException(
           name
@@ -129,12 +130,13 @@ final class NpyHeader {
           null,
           e);
     }
+    announced = empty ? 0 : announced;
     long found = fileSize - dataStart;
     if (announced != found) {
       throw new InputException(
           name + ": " + Wording.announced(announced, "the header", found, "the file"));
     }
-    return count;
+    return announced / itemBytes;
   }
 
   /** The bytes numpy's {@code save} writes in front of the values of a C-order array. */

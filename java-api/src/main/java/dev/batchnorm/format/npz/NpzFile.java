@@ -113,7 +113,7 @@ public final class NpzFile implements AutoCloseable {
               + ", found "
               + Wording.some(members));
     }
-    InputBytes bytes = check(entry, in.name() + ":" + member);
+    InputBytes bytes = check(entry, in.name() + ":" + Wording.onOneLine(member));
     opened.put(member, bytes);
     return bytes.slice(bytes.name(), 0, bytes.size());
   }
@@ -128,12 +128,12 @@ public final class NpzFile implements AutoCloseable {
               + ": expected a member stored (0) or deflated (8), found ZIP method "
               + entry.method());
     }
+    if (entry.method() == STORED && entry.size() != entry.compressed()) {
+      throw sizes(name, entry.size(), entry.compressed());
+    }
     InputBytes stored = directory.stored(entry, name);
     if (entry.method() == DEFLATED) {
       return inflate(entry, stored);
-    }
-    if (entry.size() != entry.compressed()) {
-      throw sizes(name, entry.size(), entry.compressed());
     }
     checkCrc(name, entry.crc(), crc(stored));
     return stored;
@@ -184,7 +184,10 @@ public final class NpzFile implements AutoCloseable {
       if (inflater.needsInput()) {
         int count = (int) Math.min(BLOCK, deflated.size() - taken);
         if (count == 0) {
-          throw sizes(name, entry.size(), spool.size());
+          throw new InputException(
+              name
+                  + ": expected deflated bytes up to their end, found none after "
+                  + Wording.size(taken));
         }
         inflater.setInput(deflated.read(taken, count));
         taken += count;

@@ -1,6 +1,7 @@
 package dev.batchnorm.format.npy;
 
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
+import static java.nio.charset.StandardCharsets.UTF_8;
 
 import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
@@ -12,10 +13,17 @@ final class NpyFiles {
 
   /** A version 1.0 file with the dictionary and the data behind it. */
   static byte[] file(String dictionary, byte... data) {
+    return file(1, dictionary, data);
+  }
+
+  static byte[] file(int version, String dictionary, byte... data) {
     ByteArrayOutputStream file = new ByteArrayOutputStream();
-    byte[] text = (dictionary + "\n").getBytes(ISO_8859_1);
+    byte[] text = (dictionary + "\n").getBytes(version == 3 ? UTF_8 : ISO_8859_1);
     file.writeBytes(NpyHeader.MAGIC);
-    file.writeBytes(new byte[] {1, 0, (byte) text.length, (byte) (text.length >> 8)});
+    file.writeBytes(new byte[] {(byte) version, 0, (byte) text.length, (byte) (text.length >> 8)});
+    if (version > 1) {
+      file.writeBytes(new byte[] {(byte) (text.length >> 16), 0});
+    }
     file.writeBytes(text);
     file.writeBytes(data);
     return file.toByteArray();

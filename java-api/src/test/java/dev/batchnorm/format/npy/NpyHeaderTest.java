@@ -16,6 +16,7 @@ import dev.batchnorm.Source;
 import dev.batchnorm.format.Axes;
 import java.util.Arrays;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -84,6 +85,73 @@ class NpyHeaderTest {
     assertTrue(message.contains(part), message);
   }
 
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "(-3,) | a size at character 52 of the header, found \"-3,)}\\n\"",
+        "(-0,) | a size at character 52 of the header, found \"-0,)}\\n\"",
+        "(+3,) | a size at character 52 of the header, found \"+3,)}\\n\"",
+        "(1_000,) | ',' or ')' at character 53 of the header, found \"_000,)}\\n\"",
+        "(0x10,) | ',' or ')' at character 53 of the header, found \"x10,)}\\n\"",
+        "(007,) | a size at character 52 of the header, found \"007,)}\\n\"",
+        "(1e3,) | ',' or ')' at character 53 of the header, found \"e3,)}\\n\"",
+        "(1.0,) | ',' or ')' at character 53 of the header, found \".0,)}\\n\"",
+        "((3,),) | a size at character 52 of the header, found \"(3,),)}\\n\"",
+        "(3,(4,)) | a size at character 54 of the header, found \"(4,))}\\n\"",
+        "(True,) | a size at character 52 of the header, found \"True,)}\\n\"",
+        "(,) | a size at character 52 of the header, found \",)}\\n\"",
+        "True | '(' at character 51 of the header, found \"True}\\n\"",
+        "None | '(' at character 51 of the header, found \"None}\\n\"",
+        "[3] | '(' at character 51 of the header, found \"[3]}\\n\"",
+        "(3,) # | '}' at character 56 of the header, found \"#}\\n\"",
+        "(3,)+() | '}' at character 55 of the header, found \"+()}\\n\"",
+        "(3,), ** | a key in quotes at character 57 of the header, found \"**}\\n\"",
+        "(3,), 'shape': (3,) | the key shape once at character 57 of the header, found \"'shape': (3,)}\\n\"",
+        "(3,), '': 1 | the key descr, fortran_order or shape at character 57 of the header, found \"'': 1}\\n\"",
+        "(3,), 'sh\\x61pe': 1 | a key in quotes at character 57 of the header, found \"'sh\\x61pe': 1}\\n\"",
+        "(３,) | a size at character 52 of the header, found \"３,)}\\n\"",
+        "(18446744073709551619,) | a size below 2^63 at character 52 of the header, found \"18446744073709551619,)}\\n\"",
+      })
+  void refusesOtherShapes(String shape, String found) {
+    String dictionary = "{'descr': '<f8', 'fortran_order': False, 'shape': " + shape + "}";
+    byte[] file = file(3, dictionary, new byte[24]);
+    assertEquals("x.npy: expected " + found, refusal(() -> NpyHeader.read(input("x.npy", file))));
+  }
+
+  @Test
+  void refusesShapesOfAnyLength() {
+    String start = "{'descr': '<f8', 'fortran_order': False, 'shape': ";
+    for (String shape :
+        List.of(
+            "(" + "9".repeat(60_000) + ",)",
+            "(" + "1,".repeat(30_000) + ")",
+            "(".repeat(60_000),
+            " ".repeat(60_000),
+            "'".repeat(60_001),
+            "\0".repeat(60_000))) {
+      byte[] file = file(start + shape + "}", new byte[8]);
+      String message = refusal(() -> NpyHeader.read(input("x.npy", file)));
+      assertTrue(message.length() < 250, message);
+    }
+    byte[] axes = file(start + "(" + "1,".repeat(64) + ")}", new byte[8]);
+    assertEquals(64, NpyHeader.read(input("x.npy", axes)).sizes.length);
+    byte[] more = file(start + "(" + "1,".repeat(65) + ")}", new byte[8]);
+    assertTrue(refusal(() -> NpyHeader.read(input("x.npy", more))).contains("at most 64 axes"));
+  }
+
+  @Test
+  void aHeaderMayBeLongAndNeedsNoNewline() {
+    String dictionary = dictionary("<f8", false, "(3,)") + " ".repeat(60_000);
+    NpyHeader header = NpyHeader.read(input("x.npy", file(dictionary, new byte[24])));
+    assertEquals(3, header.checkedCount("x.npy", header.dataStart + 24, 8));
+    byte[] file = file(dictionary("<f8", false, "(3,)"), new byte[24]);
+    byte[] without = Arrays.copyOf(file, file.length - 1);
+    without[8]--;
+    assertArrayEquals(new long[] {3}, NpyHeader.read(input("x.npy", without)).sizes);
+  }
+
   @Test
   void refusesAnotherMagic() {
     assertEquals(
@@ -123,8 +191,22 @@ class NpyHeaderTest {
             + " 88 bytes in the file",
         count("(9000000000, 9000000000)", new byte[0]));
     assertEquals(
+        "x.npy: more than 2^63 bytes announced by the header (shape 4611686018427387904×4),"
+            + " 88 bytes in the file",
+        count("(4611686018427387904, 4)", new byte[0]));
+    assertEquals(
         "x.npy: 16 bytes announced by the header, 17 bytes in the file",
         count("(2,)", new byte[17]));
+  }
+
+  @Test
+  void sizesBesidesAZeroMustHaveAProduct() {
+    for (String shape : List.of("(0, 4611686018427387904, 4)", "(4611686018427387904, 4, 0)")) {
+      String message = count(shape, new byte[0]);
+      assertTrue(message.startsWith("x.npy: more than 2^63 bytes announced"), message);
+    }
+    byte[] file = file(dictionary("<f8", false, "(0, 1000000000)"));
+    assertEquals(0, NpyHeader.read(input("x.npy", file)).checkedCount("x.npy", file.length, 8));
   }
 
   private static String count(String shape, byte[] data) {

@@ -233,4 +233,25 @@ class NpySourceTest {
       assertEquals(path + ": ended at byte 200 while it was read, expected 80128 bytes", message);
     }
   }
+
+  @Test
+  void aFileCutShortAnywhereWhileItIsReadIsAnError() throws IOException {
+    Path path = directory.resolve("x.npy");
+    byte[] bytes = file(dictionary(">f4", true, "(50, 40)"), new byte[8000]);
+    for (int length : new int[] {0, 5, 11, 60, bytes.length - 1}) {
+      Files.write(path, bytes);
+      try (InputBytes in = InputBytes.open(path);
+          InputBytes unread = InputBytes.open(path)) {
+        NpyArray array = NpyArray.open(in);
+        Files.write(path, Arrays.copyOf(bytes, length));
+        String message =
+            String.format(
+                "%s: ended at byte %d while it was read, expected %d bytes",
+                path, length, bytes.length);
+        assertEquals(message, refusal(() -> array.read(0, 2000)));
+        assertEquals(message, refusal(() -> array.read(1999, 1)));
+        assertEquals(message, refusal(() -> NpyArray.open(unread).values()));
+      }
+    }
+  }
 }
