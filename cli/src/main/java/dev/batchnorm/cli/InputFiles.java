@@ -39,6 +39,9 @@ final class InputFiles implements AutoCloseable {
   /** The option that messages name for the command's first argument. */
   static final String INPUT = "INPUT";
 
+  /** Each costs memory, which a header of a few bytes could claim. */
+  private static final int MOST_CHANNELS_WITHOUT_VALUES = 1 << 20;
+
   /** A batch and what it came from; the table is there if it was text. */
   record Input(Source source, FileFormat format, @Nullable CsvTable table) {}
 
@@ -104,13 +107,34 @@ final class InputFiles implements AutoCloseable {
     Opened file = open(option, place, option.equals(INPUT) ? format.format() : null);
     if (file.npz() != null) {
       String member = member(file.npz(), place, members);
-      return new Input(file.npz().source(member, axes, narrow), FileFormat.NPZ, null);
+      Source source = file.npz().source(member, axes, narrow);
+      return new Input(checked(source), FileFormat.NPZ, null);
     }
     if (file.format() == FileFormat.NPY) {
-      return new Input(NpySource.open(file.bytes(), axes, narrow), FileFormat.NPY, null);
+      Source source = NpySource.open(file.bytes(), axes, narrow);
+      return new Input(checked(source), FileFormat.NPY, null);
     }
     CsvTable table = table(file, format.text(), text);
     return new Input(table.source(axes), file.format(), table);
+  }
+
+  /** Refuses more channels than there may be sums of, or than an empty file should cost. */
+  private static Source checked(Source source) {
+    boolean isEmpty = source.shape().count() == 0;
+    int most = isEmpty ? MOST_CHANNELS_WITHOUT_VALUES : ExactSums.mostChannels(source.type());
+    if (source.shape().channels() > most) {
+      throw new InputException(
+          source.name()
+              + ": expected at most "
+              + most
+              + (isEmpty ? " channels without values" : " channels of " + source.type().label())
+              + ", found "
+              + source.shape().channels()
+              + " (shape "
+              + source.shape()
+              + ")");
+    }
+    return source;
   }
 
   private CsvTable table(Opened file, TextOptions text, DType type) {

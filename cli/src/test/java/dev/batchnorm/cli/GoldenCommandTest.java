@@ -65,6 +65,10 @@ class GoldenCommandTest extends CommandTest {
     return Stream.concat(cases("inference"), cases("frozen"));
   }
 
+  static Stream<Case> sequence() throws IOException {
+    return cases("sequence");
+  }
+
   private static Stream<Case> cases(String mode) throws IOException {
     List<Case> cases =
         Files.readAllLines(GOLDEN.resolve("manifest.csv"), StandardCharsets.UTF_8).stream()
@@ -83,14 +87,7 @@ class GoldenCommandTest extends CommandTest {
     String options = c.axes() + c.parameters(exact);
     String running = "";
     if (!c.convention().isEmpty()) {
-      npz(
-          "before.npz",
-          npz -> {
-            write(npz, exact, "running_mean");
-            write(npz, exact, "running_variance");
-            npz.int64("batches", (long) member(exact, "batches_before").values()[0]);
-          });
-      running = " --running ./before.npz" + c.conventions();
+      running = running(c, exact);
     }
     succeeds("forward " + c.file() + options + running + " --save ./s.npz -o ./y.npy");
     assertSame(member(exact, "y"), npy("y.npy"), "y");
@@ -98,12 +95,38 @@ class GoldenCommandTest extends CommandTest {
     assertMembers(exact, saved, "mean", "variance", "inverse_std");
     assertBits(member(exact, "count").values(), member(saved, "count").values(), "count");
     if (!running.isEmpty()) {
-      assertMembers(exact, saved, "running_mean", "running_variance");
-      assertBits(member(exact, "batches").values(), member(saved, "batches").values(), "batches");
+      assertRunning(exact, saved);
     }
     if (exact.containsKey("dy")) {
       backward(c, exact, options);
     }
+  }
+
+  @ParameterizedTest
+  @MethodSource("sequence")
+  void miniBatches(Case c) {
+    Map<String, Stored> exact = golden(c.name());
+    String size = " --batch-size " + (long) member(exact, "batch_size").values()[0];
+    String options = c.axes() + c.parameters(exact) + size + running(c, exact);
+    succeeds("forward " + c.file() + options + " --save ./s.npz -o ./y.npy");
+    assertSame(member(exact, "y"), npy("y.npy"), "y");
+    assertRunning(exact, npz("s.npz"));
+  }
+
+  private String running(Case c, Map<String, Stored> exact) {
+    npz(
+        "before.npz",
+        npz -> {
+          write(npz, exact, "running_mean");
+          write(npz, exact, "running_variance");
+          npz.int64("batches", (long) member(exact, "batches_before").values()[0]);
+        });
+    return " --running ./before.npz" + c.conventions();
+  }
+
+  private static void assertRunning(Map<String, Stored> exact, Map<String, Stored> saved) {
+    assertMembers(exact, saved, "running_mean", "running_variance");
+    assertBits(member(exact, "batches").values(), member(saved, "batches").values(), "batches");
   }
 
   @ParameterizedTest

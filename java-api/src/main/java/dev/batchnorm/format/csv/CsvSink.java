@@ -15,6 +15,8 @@ import java.util.stream.IntStream;
 
 /** Writes an array of at most two axes as CSV: rows are samples, columns are channels. */
 public final class CsvSink implements ArraySink, AutoCloseable {
+  private static final int MOST_COLUMNS = 1 << 28;
+
   private final AtomicOutput out;
   private final CsvBytes bytes;
   private final NumberType type;
@@ -42,7 +44,7 @@ public final class CsvSink implements ArraySink, AutoCloseable {
    *
    * @param format CSV or TSV
    * @param sizes the sizes of the axes; none or one give one column
-   * @throws InputException if there are more than two axes
+   * @throws InputException if there are more than two axes, or more than 2²⁸ columns
    */
   public static CsvSink create(AtomicOutput out, FileFormat format, DType type, long... sizes) {
     return create(out, format, NumberType.of(type), sizes);
@@ -54,7 +56,7 @@ public final class CsvSink implements ArraySink, AutoCloseable {
    *
    * @param format CSV or TSV
    * @param sizes the sizes of the axes; none or one give one column
-   * @throws InputException if there are more than two axes
+   * @throws InputException if there are more than two axes, or more than 2²⁸ columns
    */
   public static CsvSink create(
       AtomicOutput out, FileFormat format, NumberType type, long... sizes) {
@@ -64,7 +66,13 @@ public final class CsvSink implements ArraySink, AutoCloseable {
           "--to npy");
     }
     long rows = sizes.length == 0 ? 1 : sizes[0];
-    int columns = sizes.length == 2 ? Math.toIntExact(sizes[1]) : 1;
+    long width = rows == 0 ? 0 : sizes.length == 2 ? sizes[1] : 1;
+    if (width > MOST_COLUMNS) {
+      throw new InputException(
+          out.name() + ": expected at most " + MOST_COLUMNS + " columns for CSV, found " + width,
+          "--to npy");
+    }
+    int columns = (int) width;
     CsvLayout layout =
         new CsvLayout(
             out.name(),

@@ -6,6 +6,7 @@ import java.nio.ByteOrder;
 import java.nio.IntBuffer;
 import java.nio.LongBuffer;
 import java.nio.ShortBuffer;
+import org.jspecify.annotations.Nullable;
 
 /** The values behind an NPY header as little-endian bytes in C order, however they lie. */
 final class NpyData {
@@ -16,7 +17,7 @@ final class NpyData {
   private final int itemBytes;
   private final FortranReader fortran;
   private final boolean inPlace;
-  private ByteBuffer buffer = ByteBuffer.allocate(0);
+  private @Nullable ByteBuffer buffer;
 
   NpyData(InputBytes in, NpyHeader header, int itemBytes) {
     this(in, header, itemBytes, Math.min(PANEL, Runtime.getRuntime().maxMemory() / 4));
@@ -43,8 +44,10 @@ final class NpyData {
   /** The values in C order, valid until the next call. */
   ByteBuffer read(long first, int count) {
     int bytes = Math.multiplyExact(count, itemBytes);
-    if (buffer.capacity() < bytes) {
+    ByteBuffer buffer = this.buffer;
+    if (buffer == null || buffer.capacity() < bytes) {
       buffer = ByteBuffer.allocateDirect(bytes);
+      this.buffer = buffer;
     }
     buffer.clear().limit(bytes).order(ByteOrder.LITTLE_ENDIAN);
     if (inPlace) {
@@ -54,12 +57,12 @@ final class NpyData {
     }
     buffer.flip();
     if (header.isBigEndian()) {
-      swap();
+      swap(buffer);
     }
     return buffer;
   }
 
-  private void swap() {
+  private void swap(ByteBuffer buffer) {
     switch (itemBytes) {
       case 2 -> {
         ShortBuffer items = buffer.asShortBuffer();

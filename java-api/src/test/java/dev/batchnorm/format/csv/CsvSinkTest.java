@@ -187,6 +187,11 @@ class CsvSinkTest {
   }
 
   @Test
+  void noRowsNeedNoMemory() {
+    assertEquals("", counted(FileFormat.CSV, DType.F32, 0, 3_000_000_000L));
+  }
+
+  @Test
   void anIncompleteTableIsNotFinished() {
     AtomicOutput out = AtomicOutput.standardOutput(new ByteArrayOutputStream());
     try (CsvSink sink = CsvSink.create(out, FileFormat.CSV, DType.F32, 2, 2)) {
