@@ -57,6 +57,7 @@ final class RootCommand implements Runnable {
             .addSubcommand(new InferCommand(session))
             .addSubcommand(new BackwardCommand(session))
             .addSubcommand(new VerifyCommand(session))
+            .addSubcommand(new CompareCommand(session))
             .addSubcommand(new EnginesCommand(session))
             .setOut(new PrintWriter(help))
             .setColorScheme(CommandLine.Help.defaultColorScheme(Ansi.OFF))

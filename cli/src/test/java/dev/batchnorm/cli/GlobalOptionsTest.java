@@ -34,14 +34,14 @@ class GlobalOptionsTest extends CommandTest {
   void helpListsTheCommandsAndTheExitCodes() {
     String help = quiet("--help").out();
     assertEquals(help, quiet("-h").out());
-    for (String command : List.of("forward", "infer", "backward", "verify", "engines")) {
+    for (String command : List.of("forward", "infer", "backward", "verify", "compare", "engines")) {
       assertTrue(help.contains("\n  " + command + " "), command);
     }
     assertTrue(help.contains("Exit codes: 0 done"), help);
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"forward", "infer", "backward", "verify", "engines"})
+  @ValueSource(strings = {"forward", "infer", "backward", "verify", "compare", "engines"})
   void helpOfACommandEndsInExamplesThatNameIt(String command) {
     String help = quiet(command + " --help").out();
     assertEquals(help, quiet(command + " -h").out());
@@ -57,7 +57,7 @@ class GlobalOptionsTest extends CommandTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"forward", "infer", "backward", "verify"})
+  @ValueSource(strings = {"forward", "infer", "backward", "verify", "compare"})
   void examplesInHelpAreCommandLinesThatParse(String command) {
     for (String line : quiet(command + " --help").lines()) {
       if (!line.startsWith("  batchnorm ")) {
