@@ -227,6 +227,7 @@ final class CompareCommand implements Callable<Integer> {
     String reason =
         found.name()
             + ": expected "
+            + (sameShape ? "type " : "shape ")
             + form(reference, sameShape, sameType)
             + " ("
             + reference.name()
@@ -239,9 +240,9 @@ final class CompareCommand implements Callable<Integer> {
   /** Shape and type, of which one is left out if it is the same for both. */
   private static String form(StoredArray array, boolean sameShape, boolean sameType) {
     if (sameShape) {
-      return "type " + array.type().label();
+      return array.type().label();
     }
-    return "shape " + CompareReport.shape(array) + (sameType ? "" : " " + array.type().label());
+    return CompareReport.shape(array) + (sameType ? "" : " " + array.type().label());
   }
 
   /** The first column whose name differs, in words; null if none does or a table has no names. */

@@ -113,10 +113,7 @@ record CompareReport(String a, String b, Tolerances tolerances, List<Result> res
         + " of "
         + arrays
         + (failed == 1 ? " differs, " : " differ, ")
-        + differing
-        + " of "
-        + compared
-        + " numbers";
+        + (compared == 0 ? "no numbers compared" : differing + " of " + compared + " numbers");
   }
 
   private static void append(StringBuilder out, Result result) {

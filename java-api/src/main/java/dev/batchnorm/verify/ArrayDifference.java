@@ -202,7 +202,7 @@ public final class ArrayDifference {
       passes = false;
     } else {
       distance = exact ? Math.abs(x - y) : exactDistance(a, aOffset, b, bOffset);
-      steps = steps(x, y, distance);
+      steps = steps(x, y, distance, a, aOffset);
       passes = bitwise ? steps == 0 : distance <= atol + rtol * Math.abs(y) || steps <= ulps;
     }
     absolute = absolute.or(distance, index);
@@ -228,6 +228,10 @@ public final class ArrayDifference {
 
   /** |a − b| where one is a 64-bit integer that is no binary64. */
   private double exactDistance(ByteBuffer a, int aOffset, ByteBuffer b, int bOffset) {
+    if (foundType == referenceType) {
+      long inOrder = foundType == NumberType.U64 ? Long.MIN_VALUE : 0;
+      return Ulps.between(a.getLong(aOffset) ^ inOrder, b.getLong(bOffset) ^ inOrder);
+    }
     return exact(foundType, a, aOffset)
         .subtract(exact(referenceType, b, bOffset))
         .abs()
@@ -241,7 +245,7 @@ public final class ArrayDifference {
   }
 
   /** The distance of finite numbers in ulps of b's type. */
-  private double steps(double x, double y, double distance) {
+  private double steps(double x, double y, double distance, ByteBuffer a, int aOffset) {
     if (!referenceType.isFloating()) {
       return Math.ceil(distance);
     }
@@ -250,9 +254,12 @@ public final class ArrayDifference {
     if (Double.isInfinite(nearest)) {
       return Double.POSITIVE_INFINITY;
     }
-    boolean farther = (x > nearest && nearest >= y) || (x < nearest && nearest <= y);
-    double steps = Ulps.between(nearest, y, type) + (farther ? 1 : 0);
-    return distance > 0 ? Math.max(steps, 1) : steps; // an integer may round to y and not be y
+    int side =
+        foundType.isExact(a, aOffset)
+            ? Double.compare(x, nearest)
+            : exact(foundType, a, aOffset).compareTo(new BigDecimal(nearest));
+    boolean farther = (side > 0 && nearest >= y) || (side < 0 && nearest <= y);
+    return Ulps.between(nearest, y, type) + (farther ? 1 : 0);
   }
 
   /** The array compared, a. */
