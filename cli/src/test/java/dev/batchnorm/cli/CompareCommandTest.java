@@ -140,14 +140,14 @@ class CompareCommandTest extends CommandTest {
         "a.npy against b.npy, |a − b| ≤ 1.0 + 0.5·|b|",
         "  array: 200 f64, 200 compared, 7 differ (3.50 %)",
         "    index   a      b    |a − b|  ulp",
-        "    (26,)   26.0   0.0  26.0     4.6282511322554204e+18",
+        "    (26,)   26.0   0.0  26.0     4.628011567076606e+18",
         "    (51,)   51.0   0.0  51.0     4.632374429215621e+18",
-        "    (76,)   76.0   0.0  76.0     4.63519013298254e+18",
-        "    (101,)  101.0  0.0  101.0    4.63694935134085e+18",
-        "    (126,)  126.0  0.0  126.0    4.6387085697009e+18",
+        "    (76,)   76.0   0.0  76.0     4.635048441494372e+18",
+        "    (101,)  101.0  0.0  101.0    4.636807660098814e+18",
+        "    (126,)  126.0  0.0  126.0    4.638566878703256e+18",
         "    max abs 176.0 at (176,)",
         "    max rel inf at (1,)",
-        "    max ulp 4.640537203540231e+18 at (176,)",
+        "    max ulp 4.640396466051875e+18 at (176,)",
         "FAILED: 1 of 1 array differs, 7 of 200 numbers");
   }
 
@@ -267,7 +267,7 @@ class CompareCommandTest extends CommandTest {
     fails(
         "compare ./a.npy ./b.npy",
         "a.npy against b.npy, to the bit",
-        "  array: () f64, 1 compared, 1 differs (100. %)",
+        "  array: () f64, 1 compared, 1 differs (100 %)",
         "    index  a    b    |a − b|  ulp",
         "    ()     1.0  2.0  1.0      4503599627370496.0",
         "    max abs 1.0 at ()",
@@ -425,7 +425,7 @@ class CompareCommandTest extends CommandTest {
     npz("a.npz", npz -> npz.doubles("x", new double[] {1, 3}, 1, 2));
     run = run(bytes("a.npz"), "compare - ./a.csv");
     assertEquals(ExitCode.DIFFERENT, run.code());
-    assertEquals("standard input:x against a.csv, to the bit", lines(run).get(0));
+    assertEquals("standard input against a.csv, to the bit", lines(run).get(0));
     run = run(bytes("a.npz"), "compare - ./a.npz");
     assertEquals("standard input against a.npz, to the bit", lines(run).get(0));
   }
