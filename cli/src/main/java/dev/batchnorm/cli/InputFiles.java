@@ -407,6 +407,11 @@ final class InputFiles implements AutoCloseable {
     }
   }
 
+  /** Whether the argument is {@code file.npz:member}. */
+  static boolean namesMember(String argument) {
+    return place(argument).member() != null;
+  }
+
   private static Place place(String argument) {
     int colon = argument.lastIndexOf(':');
     if (!argument.equals(STANDARD_INPUT) && colon > 0 && !exists(argument)) {

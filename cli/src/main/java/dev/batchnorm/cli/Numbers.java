@@ -2,6 +2,7 @@ package dev.batchnorm.cli;
 
 import dev.batchnorm.DType;
 import dev.batchnorm.format.Decimals;
+import java.math.BigInteger;
 import java.nio.charset.StandardCharsets;
 
 /** Numbers typed on the command line, by the grammar of CSV cells. */
@@ -15,11 +16,28 @@ final class Numbers {
 
   /** ε: finite and at least 0. */
   static double eps(String text) {
-    double eps = orNaN(text);
-    if (!(eps >= 0 && eps < Double.POSITIVE_INFINITY)) {
-      throw new UsageException("--eps: expected a finite number ≥ 0, found " + text);
+    return atLeastZero("--eps", text);
+  }
+
+  /** A finite number, at least 0. */
+  static double atLeastZero(String option, String text) {
+    double value = orNaN(text);
+    if (!(value >= 0 && value < Double.POSITIVE_INFINITY)) {
+      throw new UsageException(option + ": expected a finite number ≥ 0, found " + text);
     }
-    return eps;
+    return value;
+  }
+
+  /** A whole number from 0 to the largest. */
+  static long count(String option, String text, long largest) {
+    if (text.matches("[0-9]+")) {
+      BigInteger value = new BigInteger(text);
+      if (value.compareTo(BigInteger.valueOf(largest)) <= 0) {
+        return value.longValue();
+      }
+    }
+    throw new UsageException(
+        option + ": expected a whole number from 0 to " + largest + ", found " + text);
   }
 
   /** A weight from 0 to 1. */

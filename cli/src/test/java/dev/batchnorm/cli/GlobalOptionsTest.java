@@ -34,14 +34,35 @@ class GlobalOptionsTest extends CommandTest {
   void helpListsTheCommandsAndTheExitCodes() {
     String help = quiet("--help").out();
     assertEquals(help, quiet("-h").out());
-    for (String command : List.of("forward", "infer", "backward", "verify", "inspect", "engines")) {
+    for (String command :
+        List.of(
+            "forward",
+            "infer",
+            "backward",
+            "stats",
+            "inspect",
+            "convert",
+            "compare",
+            "verify",
+            "engines")) {
       assertTrue(help.contains("\n  " + command + " "), command);
     }
     assertTrue(help.contains("Exit codes: 0 done"), help);
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"forward", "infer", "backward", "verify", "inspect", "engines"})
+  @ValueSource(
+      strings = {
+        "forward",
+        "infer",
+        "backward",
+        "stats",
+        "inspect",
+        "convert",
+        "compare",
+        "verify",
+        "engines"
+      })
   void helpOfACommandEndsInExamplesThatNameIt(String command) {
     String help = quiet(command + " --help").out();
     assertEquals(help, quiet(command + " -h").out());
@@ -57,7 +78,17 @@ class GlobalOptionsTest extends CommandTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"forward", "infer", "backward", "verify", "inspect"})
+  @ValueSource(
+      strings = {
+        "forward",
+        "infer",
+        "backward",
+        "stats",
+        "inspect",
+        "convert",
+        "compare",
+        "verify"
+      })
   void examplesInHelpAreCommandLinesThatParse(String command) {
     for (String line : quiet(command + " --help").lines()) {
       if (!line.startsWith("  batchnorm ")) {

@@ -17,11 +17,14 @@ public final class Ulps {
     if (Double.isNaN(a) || Double.isNaN(b)) {
       return Double.isNaN(a) && Double.isNaN(b) ? 0 : Double.POSITIVE_INFINITY;
     }
-    long from = ordered(a, type);
-    long to = ordered(b, type);
-    long distance = to - from;
-    boolean overflows = ((from ^ to) & (to ^ distance)) < 0;
-    return overflows ? Math.abs((double) to - (double) from) : Math.abs((double) distance);
+    return between(ordered(a, type), ordered(b, type));
+  }
+
+  /** The distance of two integers, rounded once. */
+  static double between(long a, long b) {
+    long distance = a > b ? a - b : b - a; // unsigned
+    // The upper half is halved with its lowest bit kept.
+    return distance >= 0 ? distance : 2.0 * ((distance >>> 1) | (distance & 1));
   }
 
   /** Integers in the order of the numbers: −0.0 is −1, +0.0 is 0. */

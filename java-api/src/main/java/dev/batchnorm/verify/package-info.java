@@ -1,4 +1,6 @@
-/** Comparison in ulps, and one engine against another on given data. */
+/**
+ * Arrays against arrays, to the bit and within tolerances; engines against engines on given data.
+ */
 @NullMarked
 package dev.batchnorm.verify;
 
