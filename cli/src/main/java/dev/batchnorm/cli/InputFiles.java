@@ -212,6 +212,11 @@ final class InputFiles implements AutoCloseable {
   }
 
   private static InputException noMember(String file, List<String> members, String... wanted) {
+    if (members.isEmpty()) {
+      return new InputException(
+          file + ": expected a member " + String.join(" or ", wanted) + ", found no arrays",
+          "arrays in an NPZ have names ending in .npy");
+    }
     return new InputException(
         file
             + ": expected a member "

@@ -64,7 +64,8 @@ public final class CsvSink implements ArraySink, AutoCloseable {
           "--to npy");
     }
     long rows = sizes.length == 0 ? 1 : sizes[0];
-    int columns = sizes.length == 2 ? Math.toIntExact(sizes[1]) : 1;
+    // Without rows nothing is written, however many columns the sizes claim.
+    int columns = sizes.length == 2 && rows > 0 ? columns(out, sizes) : 1;
     CsvLayout layout =
         new CsvLayout(
             out.name(),
@@ -74,6 +75,15 @@ public final class CsvSink implements ArraySink, AutoCloseable {
             new byte[] {'\n'},
             null);
     return new CsvSink(out, new CsvBytes(out), type, layout, rows, columns);
+  }
+
+  private static int columns(AtomicOutput out, long... sizes) {
+    if (sizes[1] > Integer.MAX_VALUE - 8) {
+      throw new InputException(
+          out.name() + ": expected fewer columns for CSV, found shape " + Shape.text(sizes),
+          "--to npy");
+    }
+    return (int) sizes[1];
   }
 
   /**
