@@ -40,8 +40,8 @@ public final class NpySource implements Source {
    * source and is closed with it. If this throws, the input stays the caller's.
    *
    * @throws InputException if this is no NPY file, its values are not real numbers, it is cut short
-   *     or has bytes behind its values, its sizes are not what the axes ask for, or it has no values
-   *     and very many channels
+   *     or has bytes behind its values, its sizes are not what the axes ask for, or it has no
+   *     values and very many channels
    */
   public static NpySource open(InputBytes in, Axes axes) {
     return open(in, axes, false);
@@ -110,7 +110,10 @@ public final class NpySource implements Source {
       int offset = i * stored.bytes();
       if (!narrow && !stored.isExact(bytes, offset)) {
         throw NpyArray.inexact(
-            array, first + i, stored.text(bytes, offset), "--narrow rounds them to the nearest binary64");
+            array,
+            first + i,
+            stored.text(bytes, offset),
+            "--narrow rounds them to the nearest binary64");
       }
       widened.set(i, stored.get(bytes, offset));
     }
