@@ -200,7 +200,7 @@ def usage_cases():
          'INPUT: expected a file, found an empty name',
          'A file was given as an empty text, in scripts often a variable that is not set.')
     case('stdin-twice', 'backward - --dy - -o old.npz',
-         '--dy: standard input is already INPUT',
+         '--dy: expected another input, found standard input, which is INPUT already',
          'Standard input was to be read twice, and it is text, which holds one array.', stdin='x.csv',
          hint='one NPZ on standard input may serve several options')
     case('stats-stdin-twice', 'stats - x.csv -',
@@ -373,7 +373,8 @@ def file_cases():
 
 
 def csv_cases():
-    topic(3, 'CSV and TSV', 'Places are FILE:LINE:FIELD; lines and fields count from 1, comments and blank lines too.')
+    topic(3, 'CSV and TSV',
+          'Places are FILE:LINE:FIELD; lines and fields count from 1, comments and blank lines included.')
     file('mark.csv', 'a,b\n1,2\n3,n/a\n')
     case('mark', 'forward mark.csv -o old.csv',
          'mark.csv:3:2: expected a number, found "n/a"',
@@ -434,7 +435,7 @@ def csv_cases():
     case('carriage-returns', 'forward carriage-returns.csv -o old.csv',
          'carriage-returns.csv:1:1: expected names or numbers throughout the first record, found the number 1 '
          'among names',
-         'A carriage return alone ends no line, as once on the Macintosh.', "`tr '\\r' '\\n'` converts.",
+         'A carriage return alone ends no line, as once on the Macintosh.',
          hint="a carriage return alone ends no line; tr '\\r' '\\n' makes line feeds of them")
     file('mixed.csv', 'a,5\n1,2\n')
     case('mixed-header', 'forward mixed.csv -o old.csv',
@@ -551,6 +552,15 @@ def npy_cases():
     case('npy-no-colon', 'forward no-colon.npy',
          'no-colon.npy: expected \':\' at character 10 of the header, found "\'<f8\', }"',
          'No colon follows a key.')
+    file('no-comma.npy', header("{'descr': '<f8' 'fortran_order': False, 'shape': (3, 2), }"))
+    case('npy-no-comma', 'forward no-comma.npy',
+         "no-comma.npy: expected '}' at character 17 of the header, "
+         "found \"'fortran_order': False, 'shape': (3, 2),…\"",
+         'No comma stands between two entries.')
+    file('open.npy', header("{'descr': '<f8', 'fortran_order': False"))
+    case('npy-open', 'forward open.npy',
+         "open.npy: expected '}' at character 55 of the header, found its end",
+         'The dictionary is not closed.')
     file('key-unknown.npy', header("{'descr': '<f8', 'fortran_order': False, 'shape': (3, 2), 'units': 'mm', }"))
     case('npy-key-unknown', 'forward key-unknown.npy',
          'key-unknown.npy: expected the key descr, fortran_order or shape at character 59 of the header, found '
@@ -626,12 +636,12 @@ def npz_cases():
     file('moved.npz', zipped(member('x.npy', GOOD), start=100000))
     case('npz-directory-beyond', 'forward moved.npz',
          'moved.npz: expected its directory before byte 262, found a damaged ZIP file',
-         'The directory shall begin behind its own end.',
+         'The directory is said to begin behind the end of the file.',
          hint='is the file complete?')
     file('no-entry.npz', zipped(member('x.npy', GOOD), start=4))
     case('npz-no-entry', 'forward no-entry.npz',
          'no-entry.npz: expected a member at byte 4, found a damaged ZIP file',
-         'Where the directory shall begin, there is none.',
+         'Where the directory is said to begin, there is none.',
          hint='is the file complete?')
     file('entry-cut.npz', zipped(member('x.npy', GOOD), size=48))
     case('npz-entry-cut', 'forward entry-cut.npz',
@@ -652,6 +662,12 @@ def npz_cases():
          'end64.npz: expected the end of its directory at byte 0, found a damaged ZIP file',
          'The end for files beyond 4 GB is not where the file says.',
          hint='is the file complete?')
+    beyond = b'PK\6\7' + struct.pack('<IQI', 0, 10 ** 15, 1)
+    file('end64-beyond.npz', zipped(member('x.npy', GOOD), count=0xFFFF, tail=beyond))
+    case('npz-end64-beyond', 'forward end64-beyond.npz',
+         'end64-beyond.npz: expected 56 bytes at byte 1000000000000000, found a damaged ZIP file',
+         'The end for files beyond 4 GB is said to be far behind the end of the file.',
+         hint='is the file complete?')
     file('sizes64.npz', zipped(member('x.npy', GOOD, size=0xFFFFFFFF, extra=struct.pack('<HHI', 1, 4, 7))))
     case('npz-sizes64', 'forward sizes64.npz',
          'sizes64.npz: expected 64-bit sizes of member "x.npy", found a damaged ZIP file',
@@ -660,12 +676,12 @@ def npz_cases():
     file('member-behind.npz', zipped(member('x.npy', GOOD, at=5000)))
     case('npz-member-behind', 'forward member-behind.npz',
          'member-behind.npz: expected member "x.npy" before byte 211, found a damaged ZIP file',
-         'A member shall begin behind the directory.',
+         'A member is said to begin behind the directory.',
          hint='is the file complete?')
     file('member-elsewhere.npz', zipped(member('x.npy', GOOD, at=7)))
     case('npz-member-elsewhere', 'forward member-elsewhere.npz',
          'member-elsewhere.npz: expected member "x.npy" of 176 bytes at byte 7, found a damaged ZIP file',
-         'Where a member shall begin, there is none.',
+         'Where a member is said to begin, there is none.',
          hint='is the file complete?')
     file('other-name.npz', zipped(member('x.npy', GOOD, local='y.npy')))
     case('npz-other-name', 'forward other-name.npz',
@@ -709,7 +725,7 @@ def npz_cases():
     file('bomb.npz', zipped(member('x.npy', GOOD, 8, size=0xF0000000)))
     case('npz-bomb', 'forward bomb.npz',
          'bomb.npz:x: 4.0 GB announced by the ZIP directory, 178 bytes in the member',
-         'A few bytes shall inflate to gigabytes, more than deflate can do; it is not tried.')
+         'A few bytes are said to inflate to gigabytes, more than deflate can do; it is not tried.')
     text = dictionary('<f8', (3, 2))
     file('header-long.npz', zipped(member('x.npy', header(text + ' ' * 70000, (2, 0)) + b'\0' * 48, 8)))
     case('npz-header-long', 'forward header-long.npz',
@@ -826,7 +842,7 @@ def parameter_cases():
     file('no-variance.npz', npz(running_mean=doubles(1, 2), variance=doubles(1, 4)))
     case('statistics-half', 'infer x.csv --running no-variance.npz',
          'no-variance.npz: expected running_variance or running_var, found running_mean, variance',
-         'A running mean stands there without its variance.',
+         'The running mean is there without its variance.',
          hint='forward --save FILE.npz writes mean and variance, with --running also running_mean and '
               'running_variance')
     file('one.csv', '1\n2\n')
@@ -919,19 +935,19 @@ def parameter_cases():
     file('state-flags-count.npz', state(flags=npy((2,), [0, 7], '|u1'), **empty))
     case('state-flags-count', 'stats state-flags-count.npz',
          'state-flags-count.npz:flags: expected at most one flag for each of 2 values, found 7 at channel 1',
-         'Two values shall have been NaN, +inf and -inf.')
+         'Two values are said to have been NaN, +inf and -inf.')
     file('state-count-0.npz', state(count=integers(2, 0)))
     case('state-count-0', 'stats state-count-0.npz',
          'state-count-0.npz:sum_x_limbs: expected 0 (count is 0), found 1 at channel 1',
-         'No values shall have a sum.')
+         'A channel without values is said to have a sum.')
     file('state-flags-sum.npz', state(flags=npy((2,), [0, 1], '|u1')))
     case('state-flags-sum', 'stats state-flags-sum.npz',
          'state-flags-sum.npz:sum_x_limbs: expected 0 (flags is 1), found 1 at channel 1',
-         'A channel that saw NaN shall have a finite sum.')
+         'A channel that saw NaN is said to have a finite sum.')
     file('state-limbs.npz', state(sum_x_limbs=integers(1, 99)))
     case('state-limbs', 'stats state-limbs.npz',
          'state-limbs.npz:sum_x_limbs: expected 0 to 34 limbs, found 99 at channel 1',
-         'A sum shall be longer than any sum of binary64 numbers is.')
+         'A sum is said to be longer than any sum of binary64 numbers is.')
     file('state-zero-exponent.npz', state(**dict(empty, sum_x_exponent=integers(2, 3))))
     case('state-zero-exponent', 'stats state-zero-exponent.npz',
          'state-zero-exponent.npz:sum_x_exponent: expected 0 (the sum is 0), found 3 at channel 1',

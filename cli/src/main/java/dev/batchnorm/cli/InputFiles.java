@@ -365,7 +365,10 @@ final class InputFiles implements AutoCloseable {
     if (known != null) {
       if (known.npz() == null && place.file().equals(STANDARD_INPUT)) {
         throw new UsageException(
-            option + ": standard input is already " + usedBy.get(place.file()),
+            option
+                + ": expected another input, found standard input, which is "
+                + usedBy.get(place.file())
+                + " already",
             "one NPZ on standard input may serve several options");
       }
       if (known.npz() != null) {
