@@ -24,11 +24,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -67,6 +67,14 @@ class MalformedFilesTest extends CommandTest {
       return hint.isEmpty()
           ? List.of("batchnorm: " + message)
           : List.of("batchnorm: " + message, "hint: " + hint);
+    }
+
+    /** The names of files in the command line and on standard input, which may be there or not. */
+    Set<String> files() {
+      Set<String> files = new TreeSet<>();
+      words().forEach(word -> files.add(word.replaceAll(":.*", "")));
+      files.add(stdin);
+      return files;
     }
 
     /** The command line cut at blanks, without its quotes. */
@@ -110,20 +118,14 @@ class MalformedFilesTest extends CommandTest {
     return records;
   }
 
-  @BeforeEach
-  void copyTheFiles() throws IOException {
-    try (Stream<Path> files = Files.list(FOLDER)) {
-      for (Path file : files.toList()) {
-        if (!file.endsWith(MANIFEST)) {
-          Files.copy(file, directory.resolve(file.getFileName()));
-        }
-      }
-    }
-  }
-
   @ParameterizedTest
   @MethodSource("cases")
   void isRefused(Malformed malformed) throws IOException {
+    for (String file : malformed.files()) {
+      if (Files.isRegularFile(FOLDER.resolve(file))) {
+        Files.copy(FOLDER.resolve(file), path(file));
+      }
+    }
     setUp(malformed);
     Map<String, String> before = content();
     byte[] in = malformed.stdin().isEmpty() ? new byte[0] : bytes(malformed.stdin());
@@ -217,17 +219,15 @@ class MalformedFilesTest extends CommandTest {
 
   @Test
   void eachFileIsInSomeCase() throws IOException {
-    Set<String> used = new HashSet<>();
+    Set<String> used = new HashSet<>(Set.of(MANIFEST));
     for (Malformed malformed : cases()) {
-      used.add(malformed.stdin());
-      for (String word : malformed.words()) {
-        used.add(word.replaceAll(":.*", ""));
-      }
+      used.addAll(malformed.files());
     }
-    List<String> unused = files().stream().filter(file -> !used.contains(file)).toList();
-    assertEquals(List.of(), unused);
-    for (String file : files()) {
-      assertTrue(Files.size(path(file)) <= 4096, file);
+    try (Stream<Path> folder = Files.list(FOLDER)) {
+      for (Path file : folder.toList()) {
+        assertTrue(used.contains(file.getFileName().toString()), file + " is in no case");
+        assertTrue(file.endsWith(MANIFEST) || Files.size(file) <= 4096, file + " is large");
+      }
     }
   }
 
@@ -272,6 +272,8 @@ class MalformedFilesTest extends CommandTest {
 
   @Test
   void columnsOfNoRowsCostNothing() {
+    testdata("malformed/wide.npy");
+    testdata("malformed/wide-empty.npy");
     assertEquals("", quiet("convert ./wide-empty.npy --to csv").out());
     assertEquals("", quiet("convert ./wide.npy --to tsv").out());
   }
