@@ -7,11 +7,12 @@ CPP = native/src/main/cpp
 MAKEFLAGS += --no-print-directory
 
 help:
-	@echo 'make build    what ./batchnorm runs'
-	@echo 'make test     every test: Java and the contract on both engines, Kotlin, C++ under sanitizers, golden bits, README'
-	@echo 'make format   lays out the Java code'
-	@echo 'make golden   makes the golden cases in testdata again'
-	@echo 'make clean    removes everything built'
+	@echo 'make build      what ./batchnorm runs'
+	@echo 'make test       every test: Java and the contract on both engines, Kotlin, C++ under sanitizers, golden bits, README'
+	@echo 'make format     lays out the Java code'
+	@echo 'make golden     makes the golden cases in testdata again'
+	@echo 'make malformed  makes the malformed files again, and the tables of docs/errors.md'
+	@echo 'make clean      removes everything built'
 
 build:
 	./batchnorm --version
@@ -45,7 +46,10 @@ format:
 golden:
 	python3 testdata/make_golden.py
 
+malformed:
+	python3 testdata/make_malformed.py
+
 clean:
 	rm -rf .build target */target
 
-.PHONY: help build test test-java test-cpp no-cpp format golden clean
+.PHONY: help build test test-java test-cpp no-cpp format golden malformed clean

@@ -170,6 +170,8 @@ public final class BatchNorm {
     checkChannels(x, statistics);
     checkShapes(dy, x);
     List<Block> blocks = x.shape().view().blocks(Math.min(x.chunkLimit(), dy.chunkLimit()));
+    checkRoom(dy);
+    checkRoom(x);
     ExactSums gradients = ExactSums.gradients(x.shape().channels(), dy.type(), x.type());
     for (Block block : blocks) {
       int count = (int) block.view().count();
@@ -197,6 +199,7 @@ public final class BatchNorm {
 
   /** The exact sums of an array, to be merged with those of others; x is read once. */
   public ExactSums sums(Source x) {
+    checkRoom(x);
     ExactSums sums = ExactSums.statistics(x.shape().channels(), x.type());
     for (Block block : blocks(x)) {
       Values chunk = x.chunk(block.offset(), (int) block.view().count());
@@ -289,6 +292,20 @@ public final class BatchNorm {
 
   private static List<Block> blocks(Source x) {
     return x.shape().view().blocks(x.chunkLimit());
+  }
+
+  private static void checkRoom(Source x) {
+    int most = ExactSums.mostChannels(x.type());
+    if (x.shape().channels() > most) {
+      throw new InputException(
+          x.name()
+              + ": expected at most "
+              + most
+              + " channels of "
+              + x.type().label()
+              + " (for their exact sums), found shape "
+              + x.shape());
+    }
   }
 
   private static void checkChannels(Source x, Statistics statistics) {

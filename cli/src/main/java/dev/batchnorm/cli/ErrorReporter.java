@@ -8,7 +8,10 @@ import dev.batchnorm.format.ClosedPipeException;
 import dev.batchnorm.format.Wording;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.MissingParameterException;
+import picocli.CommandLine.Model.ArgSpec;
 import picocli.CommandLine.Model.OptionSpec;
+import picocli.CommandLine.OverwrittenOptionException;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.UnmatchedArgumentException;
 
@@ -50,7 +53,7 @@ final class ErrorReporter {
       return say(
           option.longestName()
               + ": expected a whole number"
-              + (Numbers.isNumber(parameter.getValue()) ? " that a machine can count to" : "")
+              + (parameter.getValue().matches("[+-]?[0-9]+") ? " that a machine can count to" : "")
               + ", found "
               + Wording.quoted(parameter.getValue()),
           null,
@@ -58,7 +61,7 @@ final class ErrorReporter {
     }
     if (failure instanceof ParameterException parameter) {
       String command = parameter.getCommandLine().getCommandSpec().qualifiedName();
-      return say(lowerFirst(parameter.getMessage()), command + " --help", ExitCode.USAGE);
+      return say(message(parameter), command + " --help", ExitCode.USAGE);
     }
     if (failure instanceof BatchNormException known) {
       return say(known.getMessage(), known.hint(), code(known));
@@ -74,6 +77,30 @@ final class ErrorReporter {
           : say("out of memory: " + reason, null, ExitCode.BUG);
     }
     return say("this is a bug: " + failure, "--stacktrace shows where", ExitCode.BUG);
+  }
+
+  /** What picocli found, in the form of all other errors. */
+  private static String message(ParameterException failure) {
+    String text = lowerFirst(failure.getMessage());
+    if (failure instanceof UnmatchedArgumentException unmatched) {
+      String command = failure.getCommandLine().getCommandName();
+      String found = Wording.quoted(unmatched.getUnmatched().get(0));
+      return "expected an option of " + command + ", found " + found;
+    }
+    if (failure instanceof OverwrittenOptionException twice
+        && twice.getOverwritten() instanceof OptionSpec option) {
+      return option.names()[0] + ": expected it once, found it twice";
+    }
+    if (!(failure instanceof MissingParameterException missing) || missing.getMissing().isEmpty()) {
+      return text;
+    }
+    ArgSpec first = missing.getMissing().get(0);
+    if (!(first instanceof OptionSpec option)) {
+      return "expected " + first.paramLabel() + ", found none";
+    }
+    return text.startsWith("missing required option")
+        ? "expected " + option.names()[0] + " " + option.paramLabel() + ", found none"
+        : option.names()[0] + ": expected " + option.paramLabel() + " behind it, found none";
   }
 
   private static int code(BatchNormException failure) {

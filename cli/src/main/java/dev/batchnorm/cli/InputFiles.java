@@ -39,9 +39,6 @@ final class InputFiles implements AutoCloseable {
   /** The option that messages name for the command's first argument. */
   static final String INPUT = "INPUT";
 
-  /** Each costs memory, which a header of a few bytes could claim. */
-  private static final int MOST_CHANNELS_WITHOUT_VALUES = 1 << 20;
-
   /** A batch and what it came from; the table is there if it was text. */
   record Input(Source source, FileFormat format, @Nullable CsvTable table) {}
 
@@ -107,34 +104,13 @@ final class InputFiles implements AutoCloseable {
     Opened file = open(option, place, option.equals(INPUT) ? format.format() : null);
     if (file.npz() != null) {
       String member = member(file.npz(), place, members);
-      Source source = file.npz().source(member, axes, narrow);
-      return new Input(checked(source), FileFormat.NPZ, null);
+      return new Input(file.npz().source(member, axes, narrow), FileFormat.NPZ, null);
     }
     if (file.format() == FileFormat.NPY) {
-      Source source = NpySource.open(file.bytes(), axes, narrow);
-      return new Input(checked(source), FileFormat.NPY, null);
+      return new Input(NpySource.open(file.bytes(), axes, narrow), FileFormat.NPY, null);
     }
     CsvTable table = table(file, format.text(), text);
     return new Input(table.source(axes), file.format(), table);
-  }
-
-  /** Refuses more channels than there may be sums of, or than an empty file should cost. */
-  private static Source checked(Source source) {
-    boolean isEmpty = source.shape().count() == 0;
-    int most = isEmpty ? MOST_CHANNELS_WITHOUT_VALUES : ExactSums.mostChannels(source.type());
-    if (source.shape().channels() > most) {
-      throw new InputException(
-          source.name()
-              + ": expected at most "
-              + most
-              + (isEmpty ? " channels without values" : " channels of " + source.type().label())
-              + ", found "
-              + source.shape().channels()
-              + " (shape "
-              + source.shape()
-              + ")");
-    }
-    return source;
   }
 
   private CsvTable table(Opened file, TextOptions text, DType type) {
@@ -285,6 +261,11 @@ final class InputFiles implements AutoCloseable {
   }
 
   private static InputException noMember(String file, List<String> members, String... wanted) {
+    if (members.isEmpty()) {
+      return new InputException(
+          file + ": expected a member " + String.join(" or ", wanted) + ", found no arrays",
+          "arrays in an NPZ have names ending in .npy");
+    }
     return new InputException(
         file
             + ": expected a member "
@@ -438,7 +419,10 @@ final class InputFiles implements AutoCloseable {
     if (known != null) {
       if (known.npz() == null && place.file().equals(STANDARD_INPUT)) {
         throw new UsageException(
-            option + ": standard input is already " + usedBy.get(place.file()),
+            option
+                + ": expected another input, found standard input, which is "
+                + usedBy.get(place.file())
+                + " already",
             "one NPZ on standard input may serve several options");
       }
       if (known.npz() != null) {

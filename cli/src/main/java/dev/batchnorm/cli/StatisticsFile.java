@@ -4,6 +4,7 @@ import dev.batchnorm.DType;
 import dev.batchnorm.InputException;
 import dev.batchnorm.RunningStatistics;
 import dev.batchnorm.Source;
+import dev.batchnorm.format.Decimals;
 import dev.batchnorm.format.InputBytes;
 import dev.batchnorm.format.csv.CsvOptions;
 import dev.batchnorm.format.csv.CsvTable;
@@ -86,7 +87,7 @@ final class StatisticsFile {
   }
 
   private static String text(double[] values) {
-    return values.length == 1 ? Double.toString(values[0]) : values.length + " values";
+    return values.length == 1 ? Decimals.text(values[0]) : values.length + " values";
   }
 
   /**

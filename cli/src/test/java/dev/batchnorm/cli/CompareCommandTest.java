@@ -568,7 +568,7 @@ class CompareCommandTest extends CommandTest {
     refused(
         ExitCode.USAGE,
         "compare ./a.npy",
-        "batchnorm: missing required parameter: 'B'",
+        "batchnorm: expected B, found none",
         "hint: batchnorm compare --help");
   }
 }

@@ -570,7 +570,7 @@ class InspectCommandTest extends CommandTest {
     refused(
         ExitCode.USAGE,
         "inspect",
-        "batchnorm: missing required parameter: 'FILE'",
+        "batchnorm: expected FILE, found none",
         "hint: batchnorm inspect --help");
     npy("wide.npy", "<f8", false, "(0, %d)".formatted(Integer.MAX_VALUE));
     refused(

@@ -308,7 +308,7 @@ public final class Decimals {
     if (Double.isInfinite(value)) {
       throw new NumberFormatException(
           "expected a number within ±"
-              + text(type, largest(type))
+              + text(type == DType.F16 ? DType.F64 : type, largest(type))
               + " ("
               + type.label()
               + "), found "

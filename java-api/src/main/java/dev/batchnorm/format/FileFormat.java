@@ -51,7 +51,10 @@ public enum FileFormat {
         switch (content) {
           case NPY -> "this is an NPY file; name it .npy or pass --format npy";
           case NPZ -> "this is a ZIP; name it .npz or pass --format npz";
-          default -> "for text, name it .csv or pass --format csv";
+          default ->
+              found.length == 0
+                  ? "is the file complete?"
+                  : "for text, name it .csv or pass --format csv";
         };
     return new InputException(
         name

@@ -115,6 +115,9 @@ public final class Wording {
       return "no permission";
     }
     String reason = e instanceof FileSystemException file ? file.getReason() : e.getMessage();
+    if (reason != null && reason.startsWith("Too many levels of symbolic links")) {
+      return "a circle of symbolic links";
+    }
     return reason == null ? e.getClass().getSimpleName() : reason;
   }
 }

@@ -269,6 +269,11 @@ final class CsvRecords {
     return crlf;
   }
 
+  /** The record without its line end. */
+  byte[] record() {
+    return Arrays.copyOfRange(buffer, base, base + ends[fields - 1]);
+  }
+
   /** The field as it stands in the file. */
   byte[] field(int field) {
     return Arrays.copyOfRange(buffer, base + starts[field], base + ends[field]);

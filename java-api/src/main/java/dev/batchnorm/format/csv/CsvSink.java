@@ -15,8 +15,6 @@ import java.util.stream.IntStream;
 
 /** Writes an array of at most two axes as CSV: rows are samples, columns are channels. */
 public final class CsvSink implements ArraySink, AutoCloseable {
-  private static final int MOST_COLUMNS = 1 << 28;
-
   private final AtomicOutput out;
   private final CsvBytes bytes;
   private final NumberType type;
@@ -44,7 +42,7 @@ public final class CsvSink implements ArraySink, AutoCloseable {
    *
    * @param format CSV or TSV
    * @param sizes the sizes of the axes; none or one give one column
-   * @throws InputException if there are more than two axes, or more than 2²⁸ columns
+   * @throws InputException if there are more than two axes, or 2³¹ columns
    */
   public static CsvSink create(AtomicOutput out, FileFormat format, DType type, long... sizes) {
     return create(out, format, NumberType.of(type), sizes);
@@ -56,7 +54,7 @@ public final class CsvSink implements ArraySink, AutoCloseable {
    *
    * @param format CSV or TSV
    * @param sizes the sizes of the axes; none or one give one column
-   * @throws InputException if there are more than two axes, or more than 2²⁸ columns
+   * @throws InputException if there are more than two axes, or 2³¹ columns
    */
   public static CsvSink create(
       AtomicOutput out, FileFormat format, NumberType type, long... sizes) {
@@ -66,13 +64,8 @@ public final class CsvSink implements ArraySink, AutoCloseable {
           "--to npy");
     }
     long rows = sizes.length == 0 ? 1 : sizes[0];
-    long width = rows == 0 ? 0 : sizes.length == 2 ? sizes[1] : 1;
-    if (width > MOST_COLUMNS) {
-      throw new InputException(
-          out.name() + ": expected at most " + MOST_COLUMNS + " columns for CSV, found " + width,
-          "--to npy");
-    }
-    int columns = (int) width;
+    // Without rows nothing is written, however many columns the sizes claim.
+    int columns = sizes.length == 2 && rows > 0 ? columns(out, sizes) : 1;
     CsvLayout layout =
         new CsvLayout(
             out.name(),
@@ -83,6 +76,15 @@ public final class CsvSink implements ArraySink, AutoCloseable {
             new byte[] {'\n'},
             null);
     return new CsvSink(out, new CsvBytes(out), type, layout, rows, columns);
+  }
+
+  private static int columns(AtomicOutput out, long... sizes) {
+    if (sizes[1] > Integer.MAX_VALUE - 8) {
+      throw new InputException(
+          out.name() + ": expected fewer columns for CSV, found shape " + Shape.text(sizes),
+          "--to npy");
+    }
+    return (int) sizes[1];
   }
 
   /**

@@ -26,6 +26,8 @@ import org.jspecify.annotations.Nullable;
  */
 public final class CsvTable implements AutoCloseable {
   private static final char[] DELIMITERS = {',', ';', '\t'};
+  private static final String LONE_RETURN =
+      "a carriage return alone ends no line; tr '\\r' '\\n' makes line feeds of them";
   private static final Set<String> MISSING_MARKS =
       Set.of("n/a", "#n/a", "na", "null", "none", "missing", "-", "?", ".");
 
@@ -127,12 +129,15 @@ public final class CsvTable implements AutoCloseable {
         skipped++;
       }
     }
+    if (rows == 0 && skipped > 0) {
+      throw new InputException(
+          in.name() + ": expected at least 1 row without empty cells, found none of " + skipped);
+    }
     if (rows == 0) {
       throw new InputException(
-          in.name()
-              + (skipped > 0
-                  ? ": expected at least 1 row without empty cells, found none of " + skipped
-                  : ": expected at least 1 row of data, found only a header"));
+          in.name() + ": expected at least 1 row of data, found only a header",
+          header.stream().anyMatch(CsvTable::hasLoneReturn) ? LONE_RETURN : null,
+          null);
     }
   }
 
@@ -162,7 +167,9 @@ public final class CsvTable implements AutoCloseable {
           "expected names or numbers throughout the first record, found the number "
               + records.cell(number).text()
               + " among names",
-          "--header yes|no says whether the first record is a header");
+          hasLoneReturn(records.record())
+              ? LONE_RETURN
+              : "--header yes|no says whether the first record is a header");
     }
     return true;
   }
@@ -191,22 +198,37 @@ public final class CsvTable implements AutoCloseable {
       try {
         row[i] = Decimals.parse(values.type(), cell.bytes, cell.from, cell.to);
       } catch (NumberFormatException e) {
-        throw records.at(selected[i], String.valueOf(e.getMessage()), hint(cell));
+        throw records.at(selected[i], String.valueOf(e.getMessage()), hint(records, cell));
       }
     }
     return complete;
   }
 
-  private static @Nullable String hint(CsvRecords.Cell cell) {
+  private static @Nullable String hint(CsvRecords records, CsvRecords.Cell cell) {
     if (cell.isEmpty()) {
       return "--missing nan reads empty cells as NaN, --missing skip drops their rows";
     }
     if (Decimals.isNumber(cell.bytes, cell.from, cell.to)) {
       return null; // too large: no choice of columns helps
     }
+    if (hasLoneReturn(records.record())) {
+      return LONE_RETURN;
+    }
+    if (records.fields() == 1 && cell.text().matches("[^;\t]*[;\t].*")) {
+      return "--delimiter auto finds a semicolon or a tab";
+    }
     return MISSING_MARKS.contains(cell.text().toLowerCase(Locale.ROOT))
         ? "--missing nan reads empty cells as NaN"
         : "--columns and --exclude choose the columns";
+  }
+
+  private static boolean hasLoneReturn(byte... record) {
+    for (int i = 0; i < record.length; i++) {
+      if (record[i] == '\r' && (i + 1 == record.length || record[i + 1] != '\n')) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /** What messages call this table. */

@@ -107,7 +107,8 @@ public final class NpyArray implements StoredArray {
         int offset = i * type.bytes();
         if (!type.isExact(bytes, offset)) {
           throw inexact(
-              name(),
+              this,
+              (long) at + i,
               type.text(bytes, offset),
               "numpy.save(file, array.astype('<f8')) rounds them to the nearest");
         }
@@ -117,8 +118,13 @@ public final class NpyArray implements StoredArray {
     return values;
   }
 
-  static InputException inexact(String name, String found, String hint) {
+  static InputException inexact(NpyArray array, long index, String found, String hint) {
     return new InputException(
-        name + ": expected integers that a binary64 holds exactly, found " + found, hint);
+        array.name()
+            + ": expected integers that a binary64 holds exactly, found "
+            + found
+            + " at index "
+            + Shape.place(index, array.header.sizes),
+        hint);
   }
 }

@@ -133,6 +133,8 @@ final class NpyDictionary {
   }
 
   private long[] readSizes() {
+    skipBlanks();
+    int start = at;
     expect('(');
     long[] read = new long[MOST_AXES];
     int count = 0;
@@ -145,7 +147,8 @@ final class NpyDictionary {
       comma = accept(',');
     }
     if (count == 1 && !comma) {
-      throw unexpected("a tuple of sizes as (3,) before");
+      at = start;
+      throw unexpected("a tuple of sizes as (3,)");
     }
     return Arrays.copyOf(read, count);
   }
@@ -202,6 +205,8 @@ final class NpyDictionary {
             + " at character "
             + (at + 1)
             + " of the header, found "
-            + (at < text.length() ? Wording.quoted(text.substring(at)) : "its end"));
+            + (text.substring(at).isBlank()
+                ? "its end"
+                : Wording.quoted(text.substring(at).stripTrailing())));
   }
 }

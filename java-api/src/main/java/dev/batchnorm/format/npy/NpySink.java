@@ -24,6 +24,10 @@ public final class NpySink implements ArraySink, AutoCloseable {
   private final NumberType type;
   private final long[] sizes;
   private long missing;
+
+  /** Written with the first values: what is refused before leaves nothing on standard output. */
+  private final ByteBuffer header;
+
   private ByteBuffer buffer = ByteBuffer.allocateDirect(0).order(ByteOrder.LITTLE_ENDIAN);
 
   private NpySink(AtomicOutput out, NumberType type, long[] sizes, long count) {
@@ -31,10 +35,11 @@ public final class NpySink implements ArraySink, AutoCloseable {
     this.type = type;
     this.sizes = sizes;
     this.missing = count;
+    this.header = ByteBuffer.wrap(header(type.descriptor(), sizes));
   }
 
   /**
-   * Writes the header. The output belongs to the sink and is closed with it.
+   * A sink for an array. The output belongs to the sink and is closed with it.
    *
    * @param sizes the sizes of the axes; none is a single value
    */
@@ -43,12 +48,11 @@ public final class NpySink implements ArraySink, AutoCloseable {
   }
 
   /**
-   * Writes the header. The output belongs to the sink and is closed with it.
+   * A sink for an array. The output belongs to the sink and is closed with it.
    *
    * @param sizes the sizes of the axes; none is a single value
    */
   public static NpySink create(AtomicOutput out, NumberType type, long... sizes) {
-    out.write(ByteBuffer.wrap(header(type.descriptor(), sizes)));
     return new NpySink(out, type, sizes.clone(), count(sizes));
   }
 
@@ -89,6 +93,7 @@ public final class NpySink implements ArraySink, AutoCloseable {
   @Override
   public void write(ByteBuffer bytes) {
     missing -= bytes.remaining() / type.bytes();
+    out.write(header); // nothing from the second time on
     out.write(bytes);
   }
 
@@ -99,6 +104,7 @@ public final class NpySink implements ArraySink, AutoCloseable {
    */
   public void finish() {
     requireComplete(missing, sizes);
+    out.write(header);
     out.commit();
   }
 

@@ -16,6 +16,12 @@ import java.nio.ByteBuffer;
  * they are, integers and truth values as f64.
  */
 public final class NpySource implements Source {
+  /**
+   * Every channel takes memory, so a file of a hundred bytes may not have any number of them. Where
+   * there are values, each channel has one.
+   */
+  private static final int MOST_EMPTY_CHANNELS = 1 << 16;
+
   private final InputBytes in;
   private final NpyArray array;
   private final Shape shape;
@@ -34,7 +40,8 @@ public final class NpySource implements Source {
    * source and is closed with it. If this throws, the input stays the caller's.
    *
    * @throws InputException if this is no NPY file, its values are not real numbers, it is cut short
-   *     or has bytes behind its values, or its sizes are not what the axes ask for
+   *     or has bytes behind its values, its sizes are not what the axes ask for, or it has no
+   *     values and very many channels
    */
   public static NpySource open(InputBytes in, Axes axes) {
     return open(in, axes, false);
@@ -53,11 +60,24 @@ public final class NpySource implements Source {
       throw new InputException(
           in.name() + ": expected an array of at least 1 axis, found a single value");
     }
+    Shape shape;
     try {
-      return new NpySource(in, array, axes.shape(sizes), narrow);
+      shape = axes.shape(sizes);
     } catch (IllegalArgumentException e) {
       throw new InputException(in.name() + ": " + e.getMessage(), null, e);
     }
+    if (array.count() == 0 && shape.channels() > MOST_EMPTY_CHANNELS) {
+      throw new InputException(
+          in.name()
+              + ": expected at most "
+              + MOST_EMPTY_CHANNELS
+              + " channels in an array without values, found "
+              + shape.channels()
+              + " (shape "
+              + shape
+              + ")");
+    }
+    return new NpySource(in, array, shape, narrow);
   }
 
   @Override
@@ -90,7 +110,10 @@ public final class NpySource implements Source {
       int offset = i * stored.bytes();
       if (!narrow && !stored.isExact(bytes, offset)) {
         throw NpyArray.inexact(
-            name(), stored.text(bytes, offset), "--narrow rounds them to the nearest binary64");
+            array,
+            first + i,
+            stored.text(bytes, offset),
+            "--narrow rounds them to the nearest binary64");
       }
       widened.set(i, stored.get(bytes, offset));
     }

@@ -60,12 +60,15 @@ class NpyArrayTest {
         open("<i8", "(5,)", longs(limit, -limit, 1L << 62, Long.MIN_VALUE, limit + 2)).values());
     for (long value : new long[] {limit + 1, -limit - 1, Long.MAX_VALUE}) {
       assertEquals(
-          "count.npy: expected integers that a binary64 holds exactly, found " + value,
+          "count.npy: expected integers that a binary64 holds exactly, found "
+              + value
+              + " at index (0,)",
           refusal(() -> open("<i8", "(1,)", longs(value)).values()));
     }
     assertArrayEquals(new double[] {0x1p63}, open("<u8", "(1,)", longs(Long.MIN_VALUE)).values());
     assertTrue(
-        refusal(() -> open("<u8", "(1,)", longs(-1)).values()).endsWith("18446744073709551615"));
+        refusal(() -> open("<u8", "(1,)", longs(-1)).values())
+            .contains("found 18446744073709551615 at"));
   }
 
   @Test
