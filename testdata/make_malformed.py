@@ -645,16 +645,38 @@ def npz_cases():
          'moved.npz: expected its directory before byte 262, found a damaged ZIP file',
          'The directory is said to begin behind the end of the file.',
          hint='is the file complete?')
-    file('no-entry.npz', zipped(member('x.npy', GOOD), start=4))
+    file('directory-start.npz', zipped(member('x.npy', GOOD), start=4))
+    case('npz-directory-start', 'forward directory-start.npz',
+         'directory-start.npz: expected a ZIP file from its first byte on, found 207 bytes in front of it',
+         'The directory lies further behind than it says, as after bytes were put in front of the file.',
+         hint='tail -c +208 cuts them off')
+    file('directory-size.npz', zipped(member('x.npy', GOOD), size=48))
+    case('npz-directory-size', 'forward directory-size.npz',
+         'directory-size.npz: expected its directory at byte 214, found a damaged ZIP file',
+         'The directory is said to be shorter than it is.',
+         hint='is the file complete?')
+    file('no-entry.npz', zipped(member('x.npy', GOOD)).replace(b'PK\1\2', b'PK\7\7'))
     case('npz-no-entry', 'forward no-entry.npz',
-         'no-entry.npz: expected a member at byte 4, found a damaged ZIP file',
+         'no-entry.npz: expected a member at byte 211, found a damaged ZIP file',
          'Where the directory is said to begin, there is none.',
          hint='is the file complete?')
-    file('entry-cut.npz', zipped(member('x.npy', GOOD), size=48))
+    whole = zipped(member('x.npy', GOOD))
+    name_size = whole.rindex(b'PK\1\2') + 28
+    file('entry-cut.npz', whole[:name_size] + b'\x50' + whole[name_size + 1:])
     case('npz-entry-cut', 'forward entry-cut.npz',
          'entry-cut.npz: expected a whole member at byte 211, found a damaged ZIP file',
          'The directory ends within an entry.',
          hint='is the file complete?')
+    file('same-bytes.npz', zipped(member('x.npy', GOOD), member('y.npy', GOOD, local='x.npy', at=0)))
+    case('npz-same-bytes', 'forward same-bytes.npz',
+         'same-bytes.npz: expected members apart, found "x.npy" and "y.npy" in the same bytes',
+         'Two members lie in the same bytes, so that a small file could hold more than its size.')
+    sizes = whole.index(b'PK\3\4') + 22
+    file('local-size.npz', whole[:sizes] + b'\x10' + whole[sizes + 1:])
+    case('npz-local-size', 'forward local-size.npz',
+         'local-size.npz:x: expected size 176 as in the ZIP directory, found 16 in front of the member',
+         'What stands in front of a member contradicts the directory.',
+         hint='the file is damaged; is it complete?')
     file('count.npz', zipped(member('x.npy', GOOD), count=3))
     case('npz-count', 'forward count.npz',
          'count.npz: expected 3 members, found 1',
@@ -682,7 +704,7 @@ def npz_cases():
          hint='is the file complete?')
     file('member-behind.npz', zipped(member('x.npy', GOOD, at=5000)))
     case('npz-member-behind', 'forward member-behind.npz',
-         'member-behind.npz: expected member "x.npy" before byte 211, found a damaged ZIP file',
+         'member-behind.npz: expected member "x.npy" of 176 bytes at byte 5000, found a damaged ZIP file',
          'A member is said to begin behind the directory.',
          hint='is the file complete?')
     file('member-elsewhere.npz', zipped(member('x.npy', GOOD, at=7)))
@@ -719,7 +741,7 @@ def npz_cases():
          'The compressed bytes make no sense.')
     file('deflate-short.npz', zipped(member('x.npy', GOOD, 8, stored=small[:-20])))
     case('npz-deflate-short', 'forward deflate-short.npz',
-         'deflate-short.npz:x: 176 bytes announced by the ZIP directory, 157 bytes in the member',
+         'deflate-short.npz:x: expected deflated bytes up to their end, found none after 158 bytes',
          'The compressed bytes end before the member does.')
     file('deflate-more.npz', zipped(member('x.npy', GOOD, 8, size=len(GOOD) - 8)))
     case('npz-deflate-more', 'forward deflate-more.npz',

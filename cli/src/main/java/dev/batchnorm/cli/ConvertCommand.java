@@ -29,7 +29,7 @@ import picocli.CommandLine.Parameters;
     footerHeading = "%nExamples:%n",
     footer = {
       "  batchnorm convert x.csv --exclude label -o x.npy",
-      "  batchnorm convert x.npy --to csv | head",
+      "  batchnorm convert x.npy --to csv",
       "  batchnorm convert weights.npz -o weights32.npz --dtype f32 --narrow",
       "  batchnorm convert checkpoint.npz:gamma -o gamma.npy",
       "",

@@ -37,7 +37,7 @@ import picocli.CommandLine.Parameters;
     footerHeading = "%nExamples:%n",
     footer = {
       "  batchnorm stats x.csv --exclude species",
-      "  batchnorm stats shard1.npy --save state1.npz > /dev/null",
+      "  batchnorm stats shard1.npy --save state1.npz",
       "  batchnorm stats state1.npz state2.npz shard3.npy -o table.csv --save all.npz",
       "  batchnorm stats shard*.npy --each --json",
       "",

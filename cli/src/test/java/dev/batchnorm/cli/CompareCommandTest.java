@@ -421,7 +421,9 @@ class CompareCommandTest extends CommandTest {
     assertEquals("a.csv against standard input, to the bit", lines(run).get(0));
     run = run(csv, "compare - -");
     assertEquals(ExitCode.USAGE, run.code());
-    assertEquals("batchnorm: B: standard input is already A", run.error().get(0));
+    assertEquals(
+        "batchnorm: B: expected another input, found standard input, which is A already",
+        run.error().get(0));
     npz("a.npz", npz -> npz.doubles("x", new double[] {1, 3}, 1, 2));
     run = run(bytes("a.npz"), "compare - ./a.csv");
     assertEquals(ExitCode.DIFFERENT, run.code());
