@@ -131,19 +131,28 @@ public final class Shape {
     return text(sizes);
   }
 
-  /** The sizes joined by a multiplication sign, as in {@code 8×64×7×7}. */
+  /** The sizes joined by a multiplication sign, as in {@code 8×64×7×7}; {@code ()} if none. */
   public static String text(long... sizes) {
-    return LongStream.of(sizes).mapToObj(Long::toString).collect(Collectors.joining("×"));
+    return sizes.length == 0
+        ? "()"
+        : LongStream.of(sizes).mapToObj(Long::toString).collect(Collectors.joining("×"));
   }
 
-  /** The indices of the value that is the {@code index}-th in C order, as in {@code (0, 3, 2)}. */
-  public static String place(long index, long... sizes) {
-    String[] indices = new String[sizes.length];
+  /** The index on each axis of the value that is the {@code index}-th in C order. */
+  public static long[] indices(long index, long... sizes) {
+    long[] indices = new long[sizes.length];
     long rest = index;
     for (int axis = sizes.length - 1; axis >= 0; axis--) {
-      indices[axis] = Long.toString(rest % sizes[axis]);
+      indices[axis] = rest % sizes[axis];
       rest /= sizes[axis];
     }
-    return "(" + String.join(", ", indices) + (sizes.length == 1 ? ",)" : ")");
+    return indices;
+  }
+
+  /** Sizes or indices as Python writes a tuple, {@code (0, 3, 2)}. */
+  public static String tuple(long... numbers) {
+    String joined =
+        LongStream.of(numbers).mapToObj(Long::toString).collect(Collectors.joining(", "));
+    return "(" + joined + (numbers.length == 1 ? ",)" : ")");
   }
 }

@@ -1,6 +1,7 @@
 package dev.batchnorm.cli;
 
 import dev.batchnorm.InputException;
+import dev.batchnorm.Shape;
 import dev.batchnorm.cli.CompareReport.Result;
 import dev.batchnorm.cli.InputFiles.Stored;
 import dev.batchnorm.format.FileFormat;
@@ -242,7 +243,7 @@ final class CompareCommand implements Callable<Integer> {
     if (sameShape) {
       return array.type().label();
     }
-    return CompareReport.shape(array) + (sameType ? "" : " " + array.type().label());
+    return Shape.text(array.sizes()) + (sameType ? "" : " " + array.type().label());
   }
 
   /** The first column whose name differs, in words; null if none does or a table has no names. */

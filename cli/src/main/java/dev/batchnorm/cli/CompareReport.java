@@ -12,8 +12,6 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.stream.Collectors;
-import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -139,7 +137,7 @@ record CompareReport(String a, String b, Tolerances tolerances, List<Result> res
   private static String form(ArrayDifference difference) {
     StoredArray a = difference.found();
     StoredArray b = difference.reference();
-    return shape(b)
+    return Shape.text(b.sizes())
         + " "
         + a.type().label()
         + (a.type() == b.type() ? "" : " against " + b.type().label());
@@ -174,7 +172,7 @@ record CompareReport(String a, String b, Tolerances tolerances, List<Result> res
     for (Element e : difference.first()) {
       rows.add(
           new String[] {
-            tuple(difference.place(e.index())),
+            Shape.tuple(difference.place(e.index())),
             e.found(),
             e.reference(),
             Decimals.text(e.absolute()),
@@ -196,22 +194,9 @@ record CompareReport(String a, String b, Tolerances tolerances, List<Result> res
       StringBuilder out, String name, Largest largest, ArrayDifference difference) {
     out.append("    ").append(name).append(' ').append(Decimals.text(largest.value()));
     if (largest.index() >= 0) {
-      out.append(" at ").append(tuple(difference.place(largest.index())));
+      out.append(" at ").append(Shape.tuple(difference.place(largest.index())));
     }
     out.append('\n');
-  }
-
-  /** The shape as messages name it; of a single value, as numpy does. */
-  static String shape(StoredArray array) {
-    long[] sizes = array.sizes();
-    return sizes.length == 0 ? "()" : Shape.text(sizes);
-  }
-
-  /** An index as numpy prints it: {@code (0, 3, 2)}, {@code (4,)}, {@code ()}. */
-  private static String tuple(long... place) {
-    String indices =
-        LongStream.of(place).mapToObj(Long::toString).collect(Collectors.joining(", "));
-    return "(" + indices + (place.length == 1 ? ",)" : ")");
   }
 
   /** The report for scripts. */

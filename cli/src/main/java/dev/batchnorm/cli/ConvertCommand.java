@@ -145,7 +145,7 @@ final class ConvertCommand implements Callable<Integer> {
               + " holds exactly, found "
               + stored.text(bytes, offset)
               + " at index "
-              + Shape.place(first + index, from.sizes()),
+              + Shape.tuple(Shape.indices(first + index, from.sizes())),
           "--narrow rounds each to the nearest");
     }
     return value;

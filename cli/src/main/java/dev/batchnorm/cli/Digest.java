@@ -1,6 +1,7 @@
 package dev.batchnorm.cli;
 
 import dev.batchnorm.DType;
+import dev.batchnorm.Shape;
 import dev.batchnorm.Values;
 import dev.batchnorm.format.NumberType;
 import java.nio.ByteBuffer;
@@ -12,8 +13,6 @@ import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
-import java.util.stream.Collectors;
-import java.util.stream.LongStream;
 
 /**
  * The SHA-256 of an array: of its type and shape as in {@code <f4 (2, 3)} and a line feed, then its
@@ -31,8 +30,7 @@ final class Digest {
   Digest(String name, NumberType type, long... sizes) {
     this.name = name;
     this.type = type;
-    String shape = LongStream.of(sizes).mapToObj(Long::toString).collect(Collectors.joining(", "));
-    description = type.descriptor() + " (" + shape + (sizes.length == 1 ? ",)" : ")");
+    description = type.descriptor() + " " + Shape.tuple(sizes);
     chunk = ByteBuffer.allocateDirect(CHUNK * type.bytes()).order(ByteOrder.LITTLE_ENDIAN);
     try {
       sha256 = MessageDigest.getInstance("SHA-256");

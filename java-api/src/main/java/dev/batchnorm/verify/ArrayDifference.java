@@ -314,13 +314,6 @@ public final class ArrayDifference {
 
   /** The index on each axis of the element at a place in C order. */
   public long[] place(long index) {
-    long[] sizes = reference.sizes();
-    long[] place = new long[sizes.length];
-    long rest = index;
-    for (int axis = sizes.length - 1; axis >= 0; axis--) {
-      place[axis] = rest % sizes[axis];
-      rest /= sizes[axis];
-    }
-    return place;
+    return Shape.indices(index, reference.sizes());
   }
 }

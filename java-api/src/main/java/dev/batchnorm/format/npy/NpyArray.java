@@ -124,7 +124,7 @@ public final class NpyArray implements StoredArray {
             + ": expected integers that a binary64 holds exactly, found "
             + found
             + " at index "
-            + Shape.place(index, array.header.sizes),
+            + Shape.tuple(Shape.indices(index, array.header.sizes)),
         hint);
   }
 }
