@@ -50,7 +50,7 @@ final class ErrorReporter {
       return say(
           option.longestName()
               + ": expected a whole number"
-              + (Numbers.isNumber(parameter.getValue()) ? " that a machine can count to" : "")
+              + (parameter.getValue().matches("[+-]?[0-9]+") ? " that a machine can count to" : "")
               + ", found "
               + Wording.quoted(parameter.getValue()),
           null,
