@@ -158,7 +158,7 @@ final class ForwardCommand implements Callable<Integer> {
 
   private void forEachBatch(Source x, Pass pass) {
     long samples = x.shape().sizes()[0];
-    if (batchSize == null || batchSize >= samples) {
+    if (batchSize == null) {
       pass.add(x);
       return;
     }
@@ -170,6 +170,10 @@ final class ForwardCommand implements Callable<Integer> {
               + "), found the channels there (shape "
               + x.shape()
               + ")");
+    }
+    if (batchSize >= samples) {
+      pass.add(x);
+      return;
     }
     for (long first = 0; first < samples; first += batchSize) {
       pass.add(x.samples(first, Math.min(batchSize, samples - first)));

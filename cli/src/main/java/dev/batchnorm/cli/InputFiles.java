@@ -232,6 +232,9 @@ final class InputFiles implements AutoCloseable {
     Place place = place(argument);
     Opened file = open(INPUT, place, format.format());
     NpzFile npz = file.npz();
+    if (npz == null) {
+      usedBy.remove(place.file()); // nothing but its first bytes was read
+    }
     if (npz == null || place.member() != null) {
       return null;
     }
@@ -257,17 +260,19 @@ final class InputFiles implements AutoCloseable {
       }
     }
     List<String> members = arrays.stream().map(s -> String.valueOf(s.member())).toList();
-    throw noMember(argument, members, name);
+    String file = argument.equals(STANDARD_INPUT) ? "standard input" : argument;
+    throw noMember(file, argument, members, name);
   }
 
-  private static InputException noMember(String file, List<String> members, String... wanted) {
+  private static InputException noMember(
+      String name, String file, List<String> members, String... wanted) {
     if (members.isEmpty()) {
       return new InputException(
-          file + ": expected a member " + String.join(" or ", wanted) + ", found no arrays",
+          name + ": expected a member " + String.join(" or ", wanted) + ", found no arrays",
           "arrays in an NPZ have names ending in .npy");
     }
     return new InputException(
-        file
+        name
             + ": expected a member "
             + String.join(" or ", wanted)
             + ", found "
@@ -393,6 +398,11 @@ final class InputFiles implements AutoCloseable {
     return place(argument).member() != null;
   }
 
+  /** Whether the argument means standard input or a member of the NPZ there. */
+  static boolean isStandardInput(String argument) {
+    return place(argument).file().equals(STANDARD_INPUT);
+  }
+
   private static Place place(String argument) {
     int colon = argument.lastIndexOf(':');
     if (!argument.equals(STANDARD_INPUT) && colon > 0 && !exists(argument)) {
@@ -417,15 +427,19 @@ final class InputFiles implements AutoCloseable {
   private Opened open(String option, Place place, @Nullable FileFormat forced) {
     Opened known = opened.get(place.file());
     if (known != null) {
-      if (known.npz() == null && place.file().equals(STANDARD_INPUT)) {
-        throw new UsageException(
-            option
-                + ": expected another input, found standard input, which is "
-                + usedBy.get(place.file())
-                + " already",
-            "one NPZ on standard input may serve several options");
-      }
       if (known.npz() != null) {
+        return known;
+      }
+      if (place.file().equals(STANDARD_INPUT)) {
+        String user = usedBy.putIfAbsent(place.file(), option);
+        if (user != null) {
+          throw new UsageException(
+              option
+                  + ": expected another input, found standard input, which is "
+                  + user
+                  + " already",
+              "one NPZ on standard input may serve several options");
+        }
         return known;
       }
     }
@@ -477,7 +491,7 @@ final class InputFiles implements AutoCloseable {
     if (members.size() == 1) {
       return members.get(0);
     }
-    throw noMember(npz.name(), members, wanted);
+    throw noMember(npz.name(), place.file(), members, wanted);
   }
 
   @Override

@@ -97,14 +97,16 @@ final class StatsCommand implements Callable<Integer> {
     List<String> names = new ArrayList<>();
     Set<FileFormat> formats = EnumSet.noneOf(FileFormat.class);
     Part all = null;
-    for (String input : inputs) {
-      Part part = read(norm, input);
-      names.add(part.input());
-      formats.add(part.format());
-      if (each) {
-        groups.add(group(norm, List.of(part.input()), part));
-      } else {
-        all = all == null ? part : merged(all, part);
+    try (InputFiles standardInput = new InputFiles(session)) {
+      for (String input : inputs) {
+        Part part = read(norm, input, standardInput);
+        names.add(part.input());
+        formats.add(part.format());
+        if (each) {
+          groups.add(group(norm, List.of(part.input()), part));
+        } else {
+          all = all == null ? part : merged(all, part);
+        }
       }
     }
     if (all != null) {
@@ -116,6 +118,8 @@ final class StatsCommand implements Callable<Integer> {
     try (OutputFiles outputs = new OutputFiles(session, output)) {
       if (!json || output.isGiven()) {
         writeTable(outputs, groups);
+      } else {
+        digest(outputs, groups);
       }
       if (save != null && all != null) {
         NpzWriter npz = outputs.npz("--save", save);
@@ -150,22 +154,28 @@ final class StatsCommand implements Callable<Integer> {
   }
 
   /** Files are opened one after the other: there may be more of them than a process may open. */
-  private Part read(BatchNorm norm, String input) {
-    try (InputFiles files = new InputFiles(session)) {
-      ExactSums state = files.state(input, format);
-      if (state != null) {
-        session.talk(input + ": a state of " + state.channels() + " channels");
-        return new Part(input, FileFormat.NPZ, state.channels() + " channels", state, List.of());
-      }
-      InputFiles.Input x =
-          files.batch(
-              InputFiles.INPUT, input, format, axes.axes(), DType.F64, narrow.narrow(), "x");
-      Source source = x.source();
-      session.talk(source.name() + ": " + source.shape() + " " + source.type().label());
-      List<String> names = x.table() == null ? List.of() : x.table().names();
-      return new Part(
-          source.name(), x.format(), "shape " + source.shape(), norm.sums(source), names);
+  private Part read(BatchNorm norm, String input, InputFiles standardInput) {
+    if (InputFiles.isStandardInput(input)) {
+      return read(norm, standardInput, input);
     }
+    try (InputFiles files = new InputFiles(session)) {
+      return read(norm, files, input);
+    }
+  }
+
+  private Part read(BatchNorm norm, InputFiles files, String input) {
+    ExactSums state = files.state(input, format);
+    if (state != null) {
+      String name = InputFiles.isStandardInput(input) ? "standard input" : input;
+      session.talk(name + ": a state of " + state.channels() + " channels");
+      return new Part(name, FileFormat.NPZ, state.channels() + " channels", state, List.of());
+    }
+    InputFiles.Input x =
+        files.batch(InputFiles.INPUT, input, format, axes.axes(), DType.F64, narrow.narrow(), "x");
+    Source source = x.source();
+    session.talk(source.name() + ": " + source.shape() + " " + source.type().label());
+    List<String> names = x.table() == null ? List.of() : x.table().names();
+    return new Part(source.name(), x.format(), "shape " + source.shape(), norm.sums(source), names);
   }
 
   private static Part merged(Part all, Part part) {
@@ -219,14 +229,18 @@ final class StatsCommand implements Callable<Integer> {
     } else {
       FileFormat to = named == null ? FileFormat.CSV : named;
       outputs.text("-o", output.target(), to, table(to == FileFormat.TSV ? '\t' : ',', groups));
-      for (Group group : groups) {
-        long channels = group.statistics().channels();
-        String prefix = each ? group.inputs().get(0) + ":" : "";
-        outputs.digest(prefix + "count", group.statistics().count(), channels);
-        outputs.digest(prefix + "mean", group.statistics().mean(), channels);
-        outputs.digest(prefix + "variance", group.statistics().variance(), channels);
-        outputs.digest(prefix + "unbiased_variance", group.unbiased(), channels);
-      }
+      digest(outputs, groups);
+    }
+  }
+
+  private void digest(OutputFiles outputs, List<Group> groups) {
+    for (Group group : groups) {
+      long channels = group.statistics().channels();
+      String prefix = each ? group.inputs().get(0) + ":" : "";
+      outputs.digest(prefix + "count", group.statistics().count(), channels);
+      outputs.digest(prefix + "mean", group.statistics().mean(), channels);
+      outputs.digest(prefix + "variance", group.statistics().variance(), channels);
+      outputs.digest(prefix + "unbiased_variance", group.unbiased(), channels);
     }
   }
 

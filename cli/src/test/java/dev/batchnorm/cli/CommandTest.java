@@ -13,6 +13,8 @@ import dev.batchnorm.format.npz.NpzFile;
 import dev.batchnorm.format.npz.NpzWriter;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -21,6 +23,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -128,6 +131,40 @@ abstract class CommandTest {
       sink.commit();
       sink.finish();
     }
+  }
+
+  /**
+   * An NPY file as numpy writes it, made here byte by byte.
+   *
+   * @param descriptor numpy's name of the type, {@code >f4}
+   * @param data the values as they lie in the file
+   */
+  static byte[] numpy(String descriptor, boolean fortran, long[] sizes, byte... data) {
+    String shape = Arrays.stream(sizes).mapToObj(Long::toString).collect(Collectors.joining(", "));
+    String dictionary =
+        "{'descr': '%s', 'fortran_order': %s, 'shape': (%s%s), }"
+            .formatted(descriptor, fortran ? "True" : "False", shape, sizes.length == 1 ? "," : "");
+    int length = (10 + dictionary.length() + 1 + 63) / 64 * 64 - 10;
+    ByteBuffer file = ByteBuffer.allocate(10 + length + data.length).order(ByteOrder.LITTLE_ENDIAN);
+    file.put((byte) 0x93).put("NUMPY".getBytes(StandardCharsets.US_ASCII)).put((byte) 1);
+    file.put((byte) 0).putShort((short) length);
+    file.put(dictionary.getBytes(StandardCharsets.US_ASCII));
+    while (file.position() < 10 + length - 1) {
+      file.put((byte) ' ');
+    }
+    return file.put((byte) '\n').put(data).array();
+  }
+
+  /** The 64-bit integers as they lie in a little-endian file. */
+  static byte[] longs(long... values) {
+    ByteBuffer bytes = ByteBuffer.allocate(8 * values.length).order(ByteOrder.LITTLE_ENDIAN);
+    bytes.asLongBuffer().put(values);
+    return bytes.array();
+  }
+
+  /** The values as text, one a line. */
+  static String lines(Object... values) {
+    return Arrays.stream(values).map(value -> value + "\n").collect(Collectors.joining());
   }
 
   /** Writes an NPZ file. */

@@ -53,12 +53,6 @@ class InspectCommandTest extends CommandTest {
     return bytes;
   }
 
-  private static byte[] longs(long... values) {
-    byte[] bytes = new byte[Long.BYTES * values.length];
-    littleEndian(bytes).asLongBuffer().put(values);
-    return bytes;
-  }
-
   private static ByteBuffer littleEndian(byte... bytes) {
     return ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
   }
