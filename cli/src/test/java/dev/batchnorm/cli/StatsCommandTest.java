@@ -604,7 +604,9 @@ class StatsCommandTest extends CommandTest {
     refused(
         3,
         "stats ./x.npy",
-        "batchnorm: x.npy: expected integers that a binary64 holds exactly, found " + large,
+        "batchnorm: x.npy: expected integers that a binary64 holds exactly, found "
+            + large
+            + " at index (0,)",
         "hint: --narrow rounds them to the nearest binary64");
     npy("rounded.npy", DType.F64, new long[] {2}, 0x1p53, 0x1p54);
     assertEquals(quiet("stats ./rounded.npy").out(), quiet("stats ./x.npy --narrow").out());
