@@ -397,6 +397,7 @@ class StatsCommandTest extends CommandTest {
     List<Map<?, ?>> one = Json.objects(Json.read(quiet("stats ./x.csv ./y.csv --json").out()));
     assertEquals(1, one.size());
     assertEquals(List.of(directory + "/x.csv", directory + "/y.csv"), one.get(0).get("inputs"));
+    assertEquals(quiet("stats ./x.csv --json").out(), quiet("stats ./x.csv --json -o -").out());
     quiet("stats ./x.csv --json -o ./t.csv --save ./s.npz");
     assertEquals(GRAPH, text("t.csv"));
     assertEquals(STATE, List.copyOf(npz("s.npz").keySet()));
