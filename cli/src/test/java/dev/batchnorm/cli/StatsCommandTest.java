@@ -97,6 +97,10 @@ class StatsCommandTest extends CommandTest {
     assertTrue(tabs.contains("\na,b\t1\t1.0\t"), tabs);
     assertTrue(tabs.contains("\n\"c\n\"\"d\"\"\"\t1\t2.0\t"), tabs);
     assertTrue(tabs.contains("\n\"e\tf\"\t1\t3.0\t"), tabs);
+    text("lines.csv", "\"g\nh\",\"i\rj\"\n1,2\n");
+    assertEquals(
+        HEADER + "\"g\nh\",1,1.0,0.0,nan\n\"i\rj\",1,2.0,0.0,nan\n",
+        quiet("stats ./lines.csv").out());
     quiet("stats ./x.csv -o ./t.csv");
     // five rows as infer and stats itself read them
     assertEquals(
