@@ -175,6 +175,9 @@ final class ForwardCommand implements Callable<Integer> {
       pass.add(x);
       return;
     }
+    pass.check(x.samples(0, batchSize));
+    long rest = samples % batchSize;
+    pass.check(x.samples(samples - rest, rest));
     for (long first = 0; first < samples; first += batchSize) {
       pass.add(x.samples(first, Math.min(batchSize, samples - first)));
     }
@@ -194,6 +197,14 @@ final class ForwardCommand implements Callable<Integer> {
       this.norm = norm;
       this.y = y;
       this.running = running;
+    }
+
+    /** Refuses before anything is written what has no unbiased variance to average. */
+    void check(Source x) {
+      RunningStatistics before = running;
+      if (before != null && x.shape().count() == x.shape().channels()) {
+        InputFiles.naming(x.name(), () -> norm.update(before, norm.statistics(x)));
+      }
     }
 
     void add(Source x) {

@@ -116,7 +116,7 @@ final class StatsCommand implements Callable<Integer> {
       format.text().refuse(names.get(0), formats.iterator().next());
     }
     try (OutputFiles outputs = new OutputFiles(session, output)) {
-      if (!json || output.isGiven()) {
+      if (!json || !output.target().equals(OutputOptions.STANDARD_OUTPUT)) {
         writeTable(outputs, groups);
       } else {
         digest(outputs, groups);

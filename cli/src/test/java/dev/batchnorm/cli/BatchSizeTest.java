@@ -137,6 +137,25 @@ class BatchSizeTest extends CommandTest {
   }
 
   @Test
+  void aLastBatchThatIsRefusedIsRefusedBeforeAnythingIsWritten() {
+    text("x.csv", "1,2\n".repeat(40_000) + "5,6\n");
+    refused(
+        ExitCode.INPUT,
+        "forward ./x.csv --batch-size 40000 --running new --save ./r.npz",
+        "batchnorm: x.csv[40000:40001]: running statistics: expected at least 2 values per channel,"
+            + " found 1",
+        "hint: the unbiased variance of one value does not exist; --convention onnx averages the"
+            + " biased one");
+    refused(
+        ExitCode.INPUT,
+        "forward ./x.csv --batch-size 1 --running new --save ./r.npz",
+        "batchnorm: x.csv[0:1]: running statistics: expected at least 2 values per channel, found"
+            + " 1",
+        "hint: the unbiased variance of one value does not exist; --convention onnx averages the"
+            + " biased one");
+  }
+
+  @Test
   void tablesAreCutByRows() {
     text("x.csv", "id,a\nu,1\nv,3\nw,10\nx,30\ny,7\nz,5\n");
     quiet("forward ./x.csv --exclude id --batch-size 4 --eps 0 --save ./s.npz -o ./y.csv");

@@ -97,6 +97,10 @@ class StatsCommandTest extends CommandTest {
     assertTrue(tabs.contains("\na,b\t1\t1.0\t"), tabs);
     assertTrue(tabs.contains("\n\"c\n\"\"d\"\"\"\t1\t2.0\t"), tabs);
     assertTrue(tabs.contains("\n\"e\tf\"\t1\t3.0\t"), tabs);
+    text("lines.csv", "\"g\nh\",\"i\rj\"\n1,2\n");
+    assertEquals(
+        HEADER + "\"g\nh\",1,1.0,0.0,nan\n\"i\rj\",1,2.0,0.0,nan\n",
+        quiet("stats ./lines.csv").out());
     quiet("stats ./x.csv -o ./t.csv");
     // five rows as infer and stats itself read them
     assertEquals(
@@ -397,6 +401,7 @@ class StatsCommandTest extends CommandTest {
     List<Map<?, ?>> one = Json.objects(Json.read(quiet("stats ./x.csv ./y.csv --json").out()));
     assertEquals(1, one.size());
     assertEquals(List.of(directory + "/x.csv", directory + "/y.csv"), one.get(0).get("inputs"));
+    assertEquals(quiet("stats ./x.csv --json").out(), quiet("stats ./x.csv --json -o -").out());
     quiet("stats ./x.csv --json -o ./t.csv --save ./s.npz");
     assertEquals(GRAPH, text("t.csv"));
     assertEquals(STATE, List.copyOf(npz("s.npz").keySet()));
