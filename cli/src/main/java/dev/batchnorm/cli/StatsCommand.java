@@ -148,7 +148,12 @@ final class StatsCommand implements Callable<Integer> {
     if (save != null && FileFormat.ofExtension(save) != FileFormat.NPZ) {
       throw new UsageException("--save: expected a name ending in .npz, found " + save);
     }
-    if (output.format("-o", output.target()) == FileFormat.NPY) {
+    FileFormat to = output.format("-o", output.target());
+    if (json && to != null && output.target().equals(OutputOptions.STANDARD_OUTPUT)) {
+      throw new UsageException(
+          "--to: expected -o FILE beside it (standard output takes the JSON), found none");
+    }
+    if (to == FileFormat.NPY) {
       throw new UsageException("-o: expected CSV, TSV or NPZ for a table, found npy");
     }
   }

@@ -93,7 +93,7 @@ class HalfPrecisionTest extends CommandTest {
     refused(
         ExitCode.INPUT,
         "forward ./x.csv --dtype f16",
-        "batchnorm: x.csv:2:1: expected a number within ±65500.0 (f16), found \"65520\"");
+        "batchnorm: x.csv:2:1: expected a number within ±65504.0 (f16), found \"65520\"");
   }
 
   @Test
@@ -128,7 +128,7 @@ class HalfPrecisionTest extends CommandTest {
         ExitCode.INPUT,
         "forward ./large.npy -o ./w.npy",
         "batchnorm: large.npy: expected integers that a binary64 holds exactly, found"
-            + " 9007199254740993",
+            + " 9007199254740993 at index (0, 0)",
         "hint: --narrow rounds them to the nearest binary64");
     assertEquals("1.0\n-1.0\n", quiet("forward ./large.npy --narrow --to csv").out());
   }

@@ -603,6 +603,15 @@ class StatsCommandTest extends CommandTest {
   }
 
   @Test
+  void jsonLeavesNoRoomForATableOnStandardOutput() {
+    testdata("graph/x.csv");
+    refused(
+        ExitCode.USAGE,
+        "stats ./x.csv --json --to npz",
+        "batchnorm: --to: expected -o FILE beside it (standard output takes the JSON), found none");
+  }
+
+  @Test
   void integersBeyondBinary64NeedNarrow() {
     long large = (1L << 53) + 1;
     bytes("x.npy", numpy("<i8", false, new long[] {2}, longs(large, 1L << 54)));
