@@ -604,7 +604,6 @@ class StatsCommandTest extends CommandTest {
 
   @Test
   void jsonLeavesNoRoomForATableOnStandardOutput() {
-    testdata("graph/x.csv");
     refused(
         ExitCode.USAGE,
         "stats ./x.csv --json --to npz",
