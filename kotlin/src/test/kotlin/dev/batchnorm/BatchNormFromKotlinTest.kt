@@ -5,12 +5,17 @@ import dev.batchnorm.format.AtomicOutput
 import dev.batchnorm.format.Axes
 import dev.batchnorm.format.FileFormat
 import dev.batchnorm.format.InputBytes
+import dev.batchnorm.format.NumberType
+import dev.batchnorm.format.StateFile
+import dev.batchnorm.format.StoredArray
 import dev.batchnorm.format.csv.CsvOptions
 import dev.batchnorm.format.csv.CsvTable
+import dev.batchnorm.format.npy.NpyArray
 import dev.batchnorm.format.npy.NpySink
 import dev.batchnorm.format.npy.NpySource
 import dev.batchnorm.format.npz.NpzFile
 import dev.batchnorm.format.npz.NpzWriter
+import dev.batchnorm.verify.ArrayDifference
 import dev.batchnorm.verify.EngineComparison
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
@@ -241,6 +246,67 @@ class BatchNormFromKotlinTest {
             assertArrayEquals(doubleArrayOf(3.0), file.array("count").values())
         }
         assertFalse(Files.list(folder).use { files -> files.anyMatch { it != path } })
+    }
+
+    @Test
+    fun `mini-batches move the running statistics`() {
+        val norm = BatchNorm.builder().build()
+        val y = Collected()
+        var running = RunningStatistics.initial(2)
+
+        for (first in 0L until 3L step 2L) {
+            val part = x.samples(first, minOf(2L, 3L - first))
+            val statistics = norm.forward(part, y)
+            if (part.shape().count() > 2) {
+                running = norm.update(running, statistics)
+            }
+        }
+
+        assertEquals(6, y.values.size)
+        assertEquals(1L, running.batches)
+        assertEquals("batch[0:2]", x.samples(0, 2).name())
+    }
+
+    @Test
+    fun `states of any type merge`(@TempDir folder: Path) {
+        val norm = BatchNorm.builder().build()
+        val path = folder.resolve("state.npz")
+        val half = Batch(Shape.of(Layout.NC, 1, 2), Values.ofBinary16(0x3c00, 0x4000))
+        val wide = Batch.of(Shape.of(Layout.NC, 2, 2), 3.0, 5.0, 8.0, 13.0)
+        val merged = ExactSums.merged(norm.sums(half), norm.sums(wide))
+
+        NpzWriter(AtomicOutput.to(path)).use { file ->
+            StateFile.write(file, merged, norm.statistics(merged))
+            file.finish()
+        }
+
+        NpzFile.open(InputBytes.open(path)).use { file ->
+            assertTrue(StateFile.isState(file))
+            val read = StateFile.read(file)
+            assertEquals(norm.sums(x), read)
+            assertArrayEquals(doubleArrayOf(13.0, 97.0 / 3), norm.unbiasedVariance(read))
+        }
+    }
+
+    @Test
+    fun `arrays of any type are written and compared`(@TempDir folder: Path) {
+        val path = folder.resolve("counts.npy")
+        val counts = ByteBuffer.allocate(4).order(ByteOrder.LITTLE_ENDIAN).putShort(7).putShort(-1).flip()
+
+        NpySink.create(AtomicOutput.to(path), NumberType.I16, 2).use { sink ->
+            sink.write(counts)
+            sink.finish()
+        }
+
+        InputBytes.open(path).use { bytes ->
+            val array: StoredArray = NpyArray.open(bytes)
+            assertEquals(NumberType.I16, array.type())
+            assertEquals(DType.F64, array.type().floating())
+            assertEquals("-1", array.type().text(array.read(0, 2), 2))
+            val difference = ArrayDifference.within(array, array, 0.0, 1e-8, 0)
+            assertEquals(0, difference.differing())
+            assertTrue(ArrayDifference.bitwise(array, array).isEqual)
+        }
     }
 
     private class Collected : Sink {
