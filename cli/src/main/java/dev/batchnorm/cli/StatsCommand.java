@@ -32,7 +32,7 @@ import picocli.CommandLine.Parameters;
     description = {
       "The count, mean, biased and unbiased variance of each channel, of all INPUTs together: each rounded once from exact "
           + "sums, so that order, grouping and split change no bit. An INPUT may also be a state that --save wrote, which "
-          + "holds the exact sums of the data behind it."
+          + "holds the exact sums of the data behind it. The table is CSV unless -o or --to says otherwise."
     },
     footerHeading = "%nExamples:%n",
     footer = {
