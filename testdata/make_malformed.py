@@ -220,6 +220,9 @@ def usage_cases():
     case('no-batch-size', 'forward x.csv --batch-size 0',
          '--batch-size: expected a whole number ≥ 1, found 0',
          'A mini-batch holds at least one sample.')
+    case('compare-stdin-twice', 'compare - -',
+         'A and B: expected two inputs, found standard input for both',
+         'Standard input cannot be compared with itself.')
     case('ulp-not-whole', 'compare x.csv dy.csv --ulp 0.5',
          '--ulp: expected a whole number from 0 to 9007199254740991, found 0.5',
          'Ulps are counted, and no result lies between two neighbours.')
@@ -623,8 +626,9 @@ def npz_cases():
          'The file has no such member.')
     file('no-members.npz', zipped())
     case('npz-empty', 'convert no-members.npz -o old.npz',
-         'no-members.npz: expected at least 1 array, found an empty NPZ',
-         'The file is a ZIP without members.')
+         'no-members.npz: expected at least 1 array, found a ZIP file without any',
+         'The file is a ZIP without members.',
+         hint="arrays in an NPZ have names ending in .npy; PyTorch's files are exported with numpy.savez")
     file('readme.npz', zipped(member('README.txt', b'nothing here')))
     case('npz-no-arrays', 'forward readme.npz',
          'readme.npz: expected a member x, found no arrays',
@@ -793,9 +797,24 @@ def shape_cases():
          'wide-empty.npy: expected at most 65536 channels in an array without values, found 2000000000 (shape '
          '0×2000000000)',
          'The header of an empty array announces channels by the billion.')
+    file('wide-inspect.npy', header(dictionary('<f4', (0, 10 ** 8))))
+    case('channels-inspect', 'inspect wide-inspect.npy',
+         'wide-inspect.npy: expected at most 65536 channels in an array without values, found 100000000 (shape '
+         '0×100000000)',
+         'A look at a file of 128 bytes must not cost memory for a hundred million channels.')
     case('batch-size-axis', 'forward good.npy --channel-axis 0 --batch-size 2 -o old.npy',
          'good.npy: expected samples along axis 0 (--batch-size 2), found the channels there (shape 3×2)',
          'Mini-batches are cut along axis 0, where the channels are.')
+    file('gap-2.csv', 'a,b\n1,2\n,4\n5,9\n7,7\n')
+    file('gap-3.csv', 'a,b\n0.5,1\n-1,2\n3,\n4,4\n')
+    case('dy-skips-others', 'backward gap-2.csv --dy gap-3.csv --missing skip -q -o old.npz',
+         'gap-3.csv: expected the rows skipped that are skipped in gap-2.csv (1), found others (1)',
+         'Each file misses a cell in another row, and dropping both would pair rows that do not belong together.',
+         hint='--missing nan keeps the rows of both files together')
+    file('dy-ba.csv', 'b,a\n0.5,1\n-1,2\n3,0\n')
+    case('dy-columns', 'backward x.csv --dy dy-ba.csv -o old.npz',
+         'dy-ba.csv: expected the columns a, b (x.csv), found b, a',
+         'The columns of the two files have other names or another order.')
     case('dy-shape', 'backward x.csv --dy plain.csv -o old.npz',
          'plain.csv: expected shape 3×2 (x.csv), found 2×2',
          'The gradient of the output has another shape than INPUT.')

@@ -180,7 +180,7 @@ static inline bool tile_is_exact(const Tile<Wide<A>, Wide<B>>& tile, int column)
   if (!a.finite || !b.finite) return false;
   if (!a.any && !b.any) return true;
   typedef Tile<Wide<A>, Wide<B>> Sums;
-  constexpr bool F16_A = sizeof(A) == sizeof(Half), F16_B = sizeof(B) == sizeof(Half);
+  constexpr bool F16_A = std::is_same_v<A, Half>, F16_B = std::is_same_v<B, Half>;
   int t = TILE_LOG_ROWS;
   bool linear = F16_A || (Sums::LINEAR_EXACT ? 24 + a.spread() + t <= 53
                                              : a.spread() + 2 * t <= 54 && a.highest + 1 + t <= 1023);
@@ -267,7 +267,7 @@ static void add_columns(const Block& block, const A* a, const B* b, bn_sums sums
 // vector of 512 bits.
 template <bool SAME, class A, class B>
 static void add_runs(const Block& block, const A* a, const B* b, bn_sums sums) {
-  constexpr bool F16 = sizeof(A) == sizeof(Half) || sizeof(B) == sizeof(Half);
+  constexpr bool F16 = std::is_same_v<A, Half> || std::is_same_v<B, Half>;
   constexpr int LANES = F16 ? 32 : 16, MOST = LANES * TILE_ROWS;
   Tile<Wide<A>, Wide<B>> tile;
   int64_t rows_per_run = (block.inner + LANES - 1) / LANES;

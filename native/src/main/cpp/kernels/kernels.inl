@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <type_traits>
+
 #include "../fixed_point.h"
 #include "kernels.h"
 

@@ -158,11 +158,17 @@ public final class Values {
   }
 
   /**
-   * Copies values of the same type from another window to the start of this one.
+   * Copies values {@code first … first + count − 1} of another window of the same type to this one,
+   * from the index on.
    *
-   * @throws IndexOutOfBoundsException if they do not fit
+   * @throws IllegalArgumentException if the types differ
+   * @throws IndexOutOfBoundsException if they are not there or do not fit
    */
   public void put(int index, Values source, int first, int count) {
+    if (source.type != type) {
+      throw new IllegalArgumentException(
+          "values: expected " + type.label() + ", found " + source.type.label());
+    }
     switch (type) {
       case F16 -> ((ShortBuffer) buffer).put(index, (ShortBuffer) source.buffer, first, count);
       case F32 -> ((FloatBuffer) buffer).put(index, (FloatBuffer) source.buffer, first, count);
@@ -177,7 +183,8 @@ public final class Values {
    */
   public float[] toFloats() {
     if (type == DType.F64) {
-      throw new IllegalStateException("values: expected f32, found f64; toDoubles() takes both");
+      throw new IllegalStateException(
+          "values: expected f16 or f32, found f64; toDoubles() takes all");
     }
     float[] copy = new float[count()];
     for (int i = 0; i < copy.length; i++) {

@@ -25,12 +25,18 @@ final class AffineOptions {
       names = "--eps",
       paramLabel = "E",
       description =
-          "Added to the variance under the root, finite and ≥ 0. Default: 1e-5, or the convention's.")
+          "Added to the variance under the root, finite and ≥ 0. Default: what --running FILE was saved with "
+              + "where its statistics are used, the convention's where there is one, else 1e-5.")
   private @Nullable String eps;
 
   /** ε as typed, or null. */
   @Nullable Double eps() {
     return eps == null ? null : Numbers.eps(eps);
+  }
+
+  /** Whether γ or β was given. */
+  boolean isGiven() {
+    return gamma != null || beta != null;
   }
 
   /** γ and β for the channels of x. */

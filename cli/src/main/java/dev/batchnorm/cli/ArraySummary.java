@@ -12,6 +12,7 @@ import dev.batchnorm.engine.Engine;
 import dev.batchnorm.format.Axes;
 import dev.batchnorm.format.NumberType;
 import dev.batchnorm.format.StoredArray;
+import dev.batchnorm.format.npy.NpySource;
 import java.nio.ByteBuffer;
 import java.util.Objects;
 import java.util.stream.IntStream;
@@ -101,9 +102,11 @@ record ArraySummary(
       for (long at = 0; at < array.count(); at += StoredArray.CHUNK) {
         digest.add(array.read(at, (int) Math.min(StoredArray.CHUNK, array.count() - at)));
       }
+      array.release();
       return new ArraySummary(description, digest.hex(), null, null);
     }
     Channels channels = channels(array, axes, engine, digest);
+    array.release();
     return new ArraySummary(description, digest.hex(), null, channels);
   }
 
@@ -113,6 +116,7 @@ record ArraySummary(
     ExactSums sums;
     try {
       shape = axes.shape(array.sizes());
+      NpySource.checkChannels(array.name(), shape);
       sums = ExactSums.statistics(shape.channels(), type.floating());
     } catch (IllegalArgumentException e) {
       throw new InputException(array.name() + ": " + e.getMessage(), null, e);

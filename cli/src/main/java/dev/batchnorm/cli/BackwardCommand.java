@@ -93,7 +93,7 @@ final class BackwardCommand implements Callable<Integer> {
     try (InputFiles inputs = new InputFiles(session);
         OutputFiles outputs = new OutputFiles(session, output)) {
       InputFiles.Input x = inputs.batch(InputFiles.INPUT, input, batch, "x");
-      Source dySource = inputs.outputGradient(dy, batch, x.source());
+      Source dySource = inputs.outputGradient(dy, batch, x);
       builder.affine(affine.affine(inputs, x.source()));
       StatisticsFile file = frozen ? inputs.statistics("--running", given.file()) : null;
       if (file != null) {

@@ -154,6 +154,9 @@ final class CompareCommand implements Callable<Integer> {
             rtol == null ? null : Numbers.atLeastZero("--rtol", rtol),
             atol == null ? null : Numbers.atLeastZero("--atol", atol),
             ulp == null ? null : Numbers.count("--ulp", ulp, ArrayDifference.MOST_ULPS));
+    if (a.equals(InputFiles.STANDARD_INPUT) && b.equals(InputFiles.STANDARD_INPUT)) {
+      throw new UsageException("A and B: expected two inputs, found standard input for both");
+    }
     try (InputFiles inputs = new InputFiles(session)) {
       Side found = side(inputs, "A", a);
       Side reference = side(inputs, "B", b);
@@ -189,6 +192,13 @@ final class CompareCommand implements Callable<Integer> {
       String name = reference.member() != null ? reference.member() : found.member();
       return List.of(compare(name == null ? "array" : name, found, reference, tolerances));
     }
+    if (a.arrays().isEmpty() && b.arrays().isEmpty()) {
+      throw new InputException(
+          a.fileName()
+              + ": expected arrays to compare with "
+              + b.fileName()
+              + ", found none in both");
+    }
     List<Result> results = new ArrayList<>();
     for (Stored reference : b.arrays()) {
       String name = "" + reference.member();
@@ -219,6 +229,9 @@ final class CompareCommand implements Callable<Integer> {
   private static Result compare(String name, Stored a, Stored b, Tolerances tolerances) {
     StoredArray found = a.array();
     StoredArray reference = b.array();
+    if (a.table() != null && b.table() != null) {
+      InputFiles.requireSameRows(a.table(), b.table());
+    }
     boolean sameShape = Arrays.equals(found.sizes(), reference.sizes());
     boolean sameType = found.type() == reference.type();
     if (sameShape && (sameType || !tolerances.none())) {

@@ -72,7 +72,9 @@ final class ConvertCommand implements Callable<Integer> {
         OutputFiles outputs = new OutputFiles(session, output)) {
       List<InputFiles.Stored> arrays = inputs.arrays(input, format, text);
       if (arrays.isEmpty()) {
-        throw new InputException(input + ": expected at least 1 array, found an empty NPZ");
+        throw new InputException(
+            input + ": expected at least 1 array, found a ZIP file without any",
+            "arrays in an NPZ have names ending in .npy; PyTorch's files are exported with numpy.savez");
       }
       FileFormat named = output.format("-o", output.target());
       FileFormat to = named == null ? arrays.get(0).format() : named;
@@ -94,7 +96,14 @@ final class ConvertCommand implements Callable<Integer> {
             stored.array(),
             type,
             outputs.array(
-                "-o", output.target(), to, stored.table(), "x", type, stored.array().sizes()));
+                "-o",
+                output.target(),
+                to,
+                stored.format(),
+                stored.table(),
+                "x",
+                type,
+                stored.array().sizes()));
       }
       outputs.finish();
     }
@@ -129,6 +138,7 @@ final class ConvertCommand implements Callable<Integer> {
       }
       first += part;
     }
+    from.release(); // there may be many members
   }
 
   private double converted(StoredArray from, ByteBuffer bytes, int index, long first, DType type) {

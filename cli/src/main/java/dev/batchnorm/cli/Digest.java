@@ -4,6 +4,7 @@ import dev.batchnorm.DType;
 import dev.batchnorm.Shape;
 import dev.batchnorm.Values;
 import dev.batchnorm.format.NumberType;
+import dev.batchnorm.format.Wording;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.IntBuffer;
@@ -106,6 +107,6 @@ final class Digest {
 
   /** The line {@code --digest} prints; ends the digest. */
   String line() {
-    return hex() + " " + name + " " + description;
+    return hex() + " " + Wording.onOneLine(name) + " " + description;
   }
 }

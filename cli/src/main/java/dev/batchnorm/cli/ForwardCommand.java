@@ -60,8 +60,8 @@ final class ForwardCommand implements Callable<Integer> {
       names = "--momentum",
       paramLabel = "A",
       description =
-          "running = (1 − A)·running + A·batch; cumulative averages all batches alike. Default: 0.1, or the "
-              + "convention's. Needs --running.")
+          "running = (1 − A)·running + A·batch, but A·running + (1 − A)·batch with --convention onnx, keras, flax or "
+              + "mxnet; cumulative averages all batches alike. Default: 0.1, or the convention's. Needs --running.")
   private @Nullable String momentum;
 
   @Option(
@@ -132,7 +132,7 @@ final class ForwardCommand implements Callable<Integer> {
       Sink y = outputs.array("-o", output.target(), output, x, true, "y", type, sizes);
       Pass pass = new Pass(norm, y, before);
       forEachBatch(x.source(), pass);
-      pass.warnings.forEach((what, where) -> session.warn(where + what));
+      pass.warnings.values().forEach(session::warn);
       if (running != null && saved == null) {
         session.warn("--running without --save: the updated statistics are written nowhere");
       }
@@ -159,6 +159,7 @@ final class ForwardCommand implements Callable<Integer> {
   private void forEachBatch(Source x, Pass pass) {
     long samples = x.shape().sizes()[0];
     if (batchSize == null) {
+      pass.check(x);
       pass.add(x);
       return;
     }
@@ -172,6 +173,7 @@ final class ForwardCommand implements Callable<Integer> {
               + ")");
     }
     if (batchSize >= samples) {
+      pass.check(x);
       pass.add(x);
       return;
     }
@@ -190,7 +192,7 @@ final class ForwardCommand implements Callable<Integer> {
     private @Nullable RunningStatistics running;
     private @Nullable Statistics statistics;
 
-    /** What is to be said, and the batches it was first found in. */
+    /** What is to be said of the batch in which it was found first. */
     private final Map<String, String> warnings = new LinkedHashMap<>();
 
     Pass(BatchNorm norm, Sink y, @Nullable RunningStatistics running) {
@@ -215,7 +217,9 @@ final class ForwardCommand implements Callable<Integer> {
         running = InputFiles.naming(x.name(), () -> norm.update(before, own));
       }
       for (String warning : own.warnings(norm.affine())) {
-        warnings.putIfAbsent(": " + warning, x.name());
+        // One line for each kind, however many batches and channels it concerns.
+        String kind = warning.substring(warning.indexOf(": ") + 1);
+        warnings.putIfAbsent(kind, x.name() + ": " + warning);
       }
     }
 

@@ -56,6 +56,11 @@ final class InferCommand implements Callable<Integer> {
       StatisticsFile file = inputs.statistics("--running", given.file());
       BatchNorm norm =
           builder.affine(affine.affine(inputs, x.source())).eps(given.eps(eps, file)).build();
+      if (file.hasAffine() && !affine.isGiven()) {
+        session.warn(
+            file.name()
+                + ": its weight and bias are not used; --gamma and --beta may name the file");
+      }
       Statistics statistics = given.statistics(session, norm, file, x.source());
       DType type = batch.outputType(x.source());
       long[] sizes = x.source().shape().sizes();

@@ -36,6 +36,9 @@ import org.jspecify.annotations.Nullable;
 final class InputFiles implements AutoCloseable {
   static final String STANDARD_INPUT = "-";
 
+  /** How {@code -:member} reaches a command, because it would be taken for an option. */
+  static final String MEMBER_OF_STANDARD_INPUT = "standard input:";
+
   /** The option that messages name for the command's first argument. */
   static final String INPUT = "INPUT";
 
@@ -123,6 +126,11 @@ final class InputFiles implements AutoCloseable {
               + " of "
               + (table.rows() + table.skipped())
               + " rows skipped for an empty cell");
+    }
+    if (table.countsColumns()) {
+      session.warn(
+          table.name()
+              + ": the first record is 0, 1, 2, … and taken as data; --header yes if it names the columns");
     }
     return table;
   }
@@ -281,13 +289,61 @@ final class InputFiles implements AutoCloseable {
   }
 
   /** Opens the output gradient that {@code --dy} names, which has x's shape. */
-  Source outputGradient(String argument, BatchOptions options, Source x) {
-    Source dy = batch("--dy", argument, options, "dy").source();
+  Source outputGradient(String argument, BatchOptions options, Input xInput) {
+    Source x = xInput.source();
+    CsvTable xTable = xInput.table();
+    Input input = batch("--dy", argument, options, "dy");
+    Source dy = input.source();
+    requireSameRecords(input.table(), xTable);
     if (!dy.shape().equals(x.shape())) {
       throw new InputException(
           dy.name() + ": expected shape " + x.shape() + " (" + x.name() + "), found " + dy.shape());
     }
     return dy;
+  }
+
+  /** Rows of two tables belong together: the same are skipped. */
+  static void requireSameRows(CsvTable table, CsvTable reference) {
+    if (!table.skippedRows().equals(reference.skippedRows())) {
+      throw new InputException(
+          table.name()
+              + ": expected the rows skipped that are skipped in "
+              + reference.name()
+              + " ("
+              + reference.skipped()
+              + "), found others ("
+              + table.skipped()
+              + ")",
+          "--missing nan keeps the rows of both files together");
+    }
+  }
+
+  /** Rows of two tables belong together: the same are skipped, and columns have the same names. */
+  static void requireSameRecords(@Nullable CsvTable table, @Nullable CsvTable reference) {
+    boolean skips =
+        (table != null && table.skipped() > 0) || (reference != null && reference.skipped() > 0);
+    if (table == null || reference == null) {
+      if (skips) {
+        throw new InputException(
+            (table != null ? table : Objects.requireNonNull(reference)).name()
+                + ": expected no rows skipped (the other file has none to skip), found some",
+            "--missing nan keeps the rows of both files together");
+      }
+      return;
+    }
+    requireSameRows(table, reference);
+    if (!table.names().isEmpty()
+        && !reference.names().isEmpty()
+        && !table.names().equals(reference.names())) {
+      throw new InputException(
+          table.name()
+              + ": expected the columns "
+              + Wording.some(reference.names())
+              + " ("
+              + reference.name()
+              + "), found "
+              + Wording.some(table.names()));
+    }
   }
 
   /**
@@ -404,6 +460,9 @@ final class InputFiles implements AutoCloseable {
   }
 
   private static Place place(String argument) {
+    if (argument.startsWith(MEMBER_OF_STANDARD_INPUT)) {
+      return new Place(STANDARD_INPUT, argument.substring(MEMBER_OF_STANDARD_INPUT.length()));
+    }
     int colon = argument.lastIndexOf(':');
     if (!argument.equals(STANDARD_INPUT) && colon > 0 && !exists(argument)) {
       String file = argument.substring(0, colon);
@@ -430,17 +489,17 @@ final class InputFiles implements AutoCloseable {
       if (known.npz() != null) {
         return known;
       }
-      if (place.file().equals(STANDARD_INPUT)) {
-        String user = usedBy.putIfAbsent(place.file(), option);
-        if (user != null) {
-          throw new UsageException(
-              option
-                  + ": expected another input, found standard input, which is "
-                  + user
-                  + " already",
-              "one NPZ on standard input may serve several options");
-        }
+      String user = usedBy.putIfAbsent(place.file(), option);
+      if (user == null) {
         return known;
+      }
+      if (place.file().equals(STANDARD_INPUT)) {
+        throw new UsageException(
+            option
+                + ": expected another input, found standard input, which is "
+                + user
+                + " already",
+            "one NPZ on standard input may serve several options");
       }
     }
     InputBytes bytes = bytes(option, place.file());

@@ -29,6 +29,9 @@ import org.jspecify.annotations.Nullable;
 
 /** The files a command writes: they appear when {@link #finish} is called, none if it is not. */
 final class OutputFiles implements AutoCloseable {
+  /** What Java makes of bytes that are no characters of the locale. */
+  private static final char REPLACEMENT = '\uFFFD';
+
   private final Session session;
   private final boolean sync;
   private final Map<String, String> optionOfTarget = new HashMap<>();
@@ -61,19 +64,22 @@ final class OutputFiles implements AutoCloseable {
     FileFormat named = options.format(option, target);
     FileFormat format = named == null ? input.format() : named;
     CsvTable repeated = repeatsInput ? input.table() : null;
-    return array(option, target, format, repeated, name, NumberType.of(type), sizes);
+    return array(
+        option, target, format, input.format(), repeated, name, NumberType.of(type), sizes);
   }
 
   /**
    * A file for one array.
    *
    * @param option what the target was given for, for messages
+   * @param input the format of what is repeated
    * @param repeated what CSV output repeats beside the array, which has its shape; or null
    */
   ArraySink array(
       String option,
       String target,
       FileFormat format,
+      FileFormat input,
       @Nullable CsvTable repeated,
       String name,
       NumberType type,
@@ -85,18 +91,17 @@ final class OutputFiles implements AutoCloseable {
           case NPZ -> manage(new NpzWriter(out)).member(name, type, sizes);
           case CSV, TSV ->
               repeated != null
-                  ? manage(repeated.sink(out, type, delimiter(format, repeated)))
+                  ? manage(repeated.sink(out, type, delimiter(format, input, repeated)))
                   : manage(CsvSink.create(out, format, type, sizes));
         };
     return digested(sink, name, type, sizes);
   }
 
   /** Tabs for TSV, and no tabs where TSV becomes CSV; else the input's delimiter. */
-  private static char delimiter(FileFormat format, CsvTable repeated) {
+  private static char delimiter(FileFormat format, FileFormat input, CsvTable repeated) {
     char own = repeated.delimiter();
-    boolean toTsv = format == FileFormat.TSV;
-    boolean fromTsv = FileFormat.ofExtension(repeated.name()) == FileFormat.TSV;
-    return toTsv ? '\t' : fromTsv && own == '\t' ? ',' : own;
+    boolean fromTsv = input == FileFormat.TSV && own == '\t';
+    return format == FileFormat.TSV ? '\t' : fromTsv && format == FileFormat.CSV ? ',' : own;
   }
 
   /** A text file. */
@@ -145,6 +150,9 @@ final class OutputFiles implements AutoCloseable {
 
   /** Makes the digest of an array that is written as text. */
   void digest(String name, double[] values, long... sizes) {
+    if (!session.digests()) {
+      return;
+    }
     ByteBuffer bytes = littleEndian(values.length);
     bytes.asDoubleBuffer().put(values);
     digest(name, NumberType.F64, bytes, sizes);
@@ -152,6 +160,9 @@ final class OutputFiles implements AutoCloseable {
 
   /** Makes the digest of an array that is written as text. */
   void digest(String name, long[] values, long... sizes) {
+    if (!session.digests()) {
+      return;
+    }
     ByteBuffer bytes = littleEndian(values.length);
     bytes.asLongBuffer().put(values);
     digest(name, NumberType.I64, bytes, sizes);
@@ -202,7 +213,7 @@ final class OutputFiles implements AutoCloseable {
 
   private AtomicOutput open(String option, String target, FileFormat format) {
     boolean isPath = !target.equals(OutputOptions.STANDARD_OUTPUT);
-    String place = isPath ? path(target).toAbsolutePath().normalize().toString() : target;
+    String place = isPath ? place(path(target)) : target;
     String other = place.equals("/dev/null") ? null : optionOfTarget.put(place, option);
     if (other != null) {
       throw new UsageException(
@@ -224,7 +235,33 @@ final class OutputFiles implements AutoCloseable {
     return sync ? out.sync() : out;
   }
 
+  /** The file that would be written, through links, so that two names of it are one. */
+  private static String place(Path path) {
+    Path absolute = path.toAbsolutePath().normalize();
+    try {
+      if (Files.exists(absolute)) {
+        return absolute.toRealPath().toString();
+      }
+      Path parent = absolute.getParent();
+      Path name = absolute.getFileName();
+      return parent == null || name == null
+          ? absolute.toString()
+          : parent.toRealPath().resolve(name).toString();
+    } catch (IOException e) {
+      return absolute.toString(); // opening it will say what is wrong
+    }
+  }
+
   private static Path path(String target) {
+    if (target.endsWith("/")) {
+      throw new OutputException(target + ": expected a file, found a directory");
+    }
+    if (target.indexOf(REPLACEMENT) >= 0) {
+      throw new OutputException(
+          target + ": expected a name in the characters of the locale, found other bytes",
+          "LC_ALL=C.UTF-8 takes all of UTF-8",
+          null);
+    }
     try {
       return Path.of(target);
     } catch (InvalidPathException e) {

@@ -47,6 +47,13 @@ final class RootCommand implements Runnable {
     throw new CommandLine.ParameterException(spec.commandLine(), "expected a command, found none");
   }
 
+  /** {@code -:member} is no option, though it begins as one. */
+  private static String argument(String typed) {
+    return typed.startsWith("-:")
+        ? InputFiles.MEMBER_OF_STANDARD_INPUT + typed.substring(2)
+        : typed;
+  }
+
   /** Parses and runs what the session's arguments ask for. */
   static int execute(Session session) {
     ErrorReporter reporter = new ErrorReporter(session);
@@ -73,7 +80,9 @@ final class RootCommand implements Runnable {
         .values()
         .forEach(c -> c.getCommandSpec().versionProvider(new Version()));
     try {
-      int code = commands.execute(session.arguments().toArray(String[]::new));
+      int code =
+          commands.execute(
+              session.arguments().stream().map(RootCommand::argument).toArray(String[]::new));
       if (help.getBuffer().length() > 0) {
         session.print(help.toString());
       }

@@ -1,6 +1,7 @@
 package dev.batchnorm.cli;
 
 import dev.batchnorm.format.AtomicOutput;
+import dev.batchnorm.format.ClosedPipeException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.PrintStream;
@@ -77,11 +78,16 @@ final class Session {
     failure.printStackTrace(error);
   }
 
-  /** Prints to standard output; an output that cannot be written is an error as it is for data. */
+  /**
+   * Prints to standard output; an output that cannot be written is an error as it is for data. Who
+   * reads no further has all that was wanted, and the exit code is what it would be.
+   */
   void print(String text) {
     try (AtomicOutput output = AtomicOutput.standardOutput(out)) {
       output.write(ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8)));
       output.commit();
+    } catch (ClosedPipeException e) {
+      talk(String.valueOf(e.getMessage()));
     }
   }
 

@@ -21,14 +21,17 @@ import org.jspecify.annotations.Nullable;
  */
 final class StatisticsFile {
   private static final List<String> RUNNING_VARIANCE = List.of("running_variance", "running_var");
+  private static final List<String> AFFINE = List.of("weight", "bias", "gamma", "beta");
   private static final List<String> BATCHES = List.of("batches", "num_batches_tracked");
 
   private final String name;
   private final Map<String, double[]> arrays;
+  private final boolean affine;
 
-  private StatisticsFile(String name, Map<String, double[]> arrays) {
+  private StatisticsFile(String name, Map<String, double[]> arrays, boolean affine) {
     this.name = name;
     this.arrays = arrays;
+    this.affine = affine;
   }
 
   static StatisticsFile of(NpzFile npz) {
@@ -39,7 +42,8 @@ final class StatisticsFile {
         arrays.put(member, array.values());
       }
     }
-    return new StatisticsFile(npz.name(), arrays);
+    boolean affine = npz.members().stream().anyMatch(AFFINE::contains);
+    return new StatisticsFile(npz.name(), arrays, affine);
   }
 
   /** Reads the columns of those names; others may hold anything, as the names of channels. */
@@ -57,7 +61,7 @@ final class StatisticsFile {
         arrays.put(table.names().get(i), table.column(i));
       }
     }
-    return new StatisticsFile(in.name(), arrays);
+    return new StatisticsFile(in.name(), arrays, false);
   }
 
   private static boolean isKnown(String array) {
@@ -68,6 +72,11 @@ final class StatisticsFile {
 
   String name() {
     return name;
+  }
+
+  /** Whether γ or β stand beside the statistics, as in a PyTorch layer's state. */
+  boolean hasAffine() {
+    return affine;
   }
 
   boolean hasRunning() {

@@ -14,6 +14,7 @@ import dev.batchnorm.format.Wording;
 import dev.batchnorm.format.npz.NpzWriter;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.EnumSet;
 import java.util.List;
@@ -125,10 +126,10 @@ final class StatsCommand implements Callable<Integer> {
         NpzWriter npz = outputs.npz("--save", save);
         StateFile.write(npz, all.sums(), groups.get(0).statistics());
       }
+      if (json) {
+        session.print(JsonText.of(generator -> writeJson(generator, groups)));
+      }
       outputs.finish();
-    }
-    if (json) {
-      session.print(JsonText.of(generator -> writeJson(generator, groups)));
     }
     return ExitCode.OK;
   }
@@ -154,7 +155,8 @@ final class StatsCommand implements Callable<Integer> {
           "--to: expected -o FILE beside it (standard output takes the JSON), found none");
     }
     if (to == FileFormat.NPY) {
-      throw new UsageException("-o: expected CSV, TSV or NPZ for a table, found npy");
+      throw new UsageException(
+          (output.isGiven() ? "-o" : "--to") + ": expected CSV, TSV or NPZ for a table, found npy");
     }
   }
 
@@ -221,8 +223,11 @@ final class StatsCommand implements Callable<Integer> {
   private Group group(BatchNorm norm, List<String> inputs, Part part) {
     Statistics statistics = norm.statistics(part.sums());
     String where = inputs.size() == 1 ? part.input() : inputs.size() + " inputs";
-    if (statistics.channels() > 0 && statistics.count()[0] == 0) {
+    long empty = Arrays.stream(statistics.count()).filter(m -> m == 0).count();
+    if (empty > 0 && empty == statistics.channels()) {
       session.warn(where + ": no values: the statistics are NaN");
+    } else if (empty > 0) {
+      session.warn(where + ": no values in " + empty + " channels: their statistics are NaN");
     }
     return new Group(inputs, part.names(), statistics, norm.unbiasedVariance(part.sums()));
   }

@@ -88,12 +88,13 @@ final class VerifyCommand implements Callable<Integer> {
     Engine engine = engineOptions.engineOr(session, "native");
     Engine reference = Engines.named("java", 1);
     try (InputFiles inputs = new InputFiles(session)) {
-      Source x = inputs.batch(InputFiles.INPUT, input, batch, "x").source();
+      InputFiles.Input xInput = inputs.batch(InputFiles.INPUT, input, batch, "x");
+      Source x = xInput.source();
       DType type = batch.outputType(x);
       Source gradient =
           dy == null
               ? new SeededSource(x.shape(), x.type(), seed)
-              : inputs.outputGradient(dy, batch, x);
+              : inputs.outputGradient(dy, batch, xInput);
       Affine parameters = affine.affine(inputs, x);
       EngineComparison comparison = new EngineComparison(reference, engine, parameters, eps);
       Statistics own = BatchNorm.builder().engine(reference).eps(eps).build().statistics(x);

@@ -9,6 +9,8 @@ import dev.batchnorm.format.Decimals;
 import dev.batchnorm.format.NumberType;
 import dev.batchnorm.format.npz.NpzWriter;
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -600,6 +602,52 @@ class StatsCommandTest extends CommandTest {
                 }
               }
             });
+  }
+
+  /** Two names of one file: the one written last would have taken the other's place. */
+  @Test
+  void twoOutputsMayNotBeOneFileThroughLinks() throws IOException {
+    bytes("s.npz", new byte[] {1});
+    Files.createSymbolicLink(path("l.npz"), path("s.npz"));
+    refused(
+        ExitCode.USAGE,
+        "stats ./x.csv -o ./l.npz --save ./s.npz",
+        "batchnorm: --save and -o: expected two files, found s.npz for both");
+    assertArrayEquals(new byte[] {1}, bytes("s.npz"));
+  }
+
+  @Test
+  void aStandardOutputThatTakesNoJsonLeavesTheOldState() {
+    bytes("s.npz", new byte[] {1});
+    OutputStream full =
+        new OutputStream() {
+          @Override
+          public void write(int b) throws IOException {
+            throw new IOException("No space left on device");
+          }
+        };
+    CommandLineRun run =
+        CommandLineRun.writingTo(
+            full,
+            directory,
+            InputStream.nullInputStream(),
+            List.of("stats", "./x.csv", "--json", "--save", "./s.npz"));
+    assertEquals(ExitCode.OUTPUT, run.code());
+    assertArrayEquals(new byte[] {1}, bytes("s.npz"));
+  }
+
+  @Test
+  void aMemberOfStandardInputIsNoOption() {
+    npz(
+        "two.npz",
+        npz -> {
+          npz.doubles("p", new double[] {1, 3}, 2);
+          npz.doubles("q", new double[] {5, 9}, 2);
+        });
+    CommandLineRun run =
+        CommandLineRun.of(directory, bytes("two.npz"), List.of("stats", "-:p", "-:q"));
+    assertEquals(List.of(), run.error());
+    assertEquals("0,4,4.5,8.75,11.666666666666666", run.lines().get(1));
   }
 
   @Test

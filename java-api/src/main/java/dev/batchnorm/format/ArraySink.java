@@ -12,7 +12,8 @@ public interface ArraySink extends Sink {
   /**
    * Appends values.
    *
-   * @param bytes little-endian values of the sink's type
+   * @param bytes little-endian values of the sink's type, whole ones, whatever order the buffer is
+   *     set to; its position moves to its limit
    * @throws dev.batchnorm.OutputException if they cannot be written
    */
   void write(ByteBuffer bytes);

@@ -23,14 +23,25 @@ public enum NumberType {
   private static final double TWO_63 = 0x1p63;
 
   private final String descriptor;
+  private final DType floating;
 
   NumberType(String descriptor) {
     this.descriptor = descriptor;
+    this.floating =
+        switch (descriptor) {
+          case "<f2" -> DType.F16;
+          case "<f4" -> DType.F32;
+          default -> DType.F64;
+        };
   }
 
   /** The type of that name. */
   public static NumberType of(DType type) {
-    return valueOf(type.name());
+    return switch (type) {
+      case F16 -> F16;
+      case F32 -> F32;
+      case F64 -> F64;
+    };
   }
 
   /** The type numpy's descriptor names, whatever its byte order; null if it is none of these. */
@@ -67,7 +78,7 @@ public enum NumberType {
 
   /** T, the type of y and dx for x of this type: itself if floating, else f64. */
   public DType floating() {
-    return isFloating() ? DType.valueOf(name()) : DType.F64;
+    return floating;
   }
 
   /** The value at the byte offset, widened to binary64; a 64-bit integer is rounded once. */

@@ -27,4 +27,7 @@ public interface StoredArray {
    * @throws dev.batchnorm.InputException if they cannot be read
    */
   ByteBuffer read(long first, int count);
+
+  /** Frees the memory of the chunk read last; the array may be read again. */
+  default void release() {}
 }

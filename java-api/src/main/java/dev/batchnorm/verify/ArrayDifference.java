@@ -17,8 +17,9 @@ import java.util.List;
  *
  * <p>NaN equals NaN and nothing else; an infinity equals itself and nothing else, whatever the
  * tolerance. |a − b| is exact, rounded once to binary64, also for 64-bit integers. The distance in
- * ulps counts steps between neighbours of b's type; an a between two of them counts as the farther,
- * one too large for the type is infinitely far.
+ * ulps counts steps between neighbours of b's type, the two zeros being one number unless bits are
+ * compared; an a between two of them counts as the farther, one too large for the type is
+ * infinitely far.
  *
  * <pre>{@code
  * ArrayDifference difference = ArrayDifference.within(found, reference, 1e-5, 1e-8, 0);
@@ -151,6 +152,8 @@ public final class ArrayDifference {
       int count = (int) Math.min(StoredArray.CHUNK, reference.count() - at);
       compare(at, count, found.read(at, count), reference.read(at, count));
     }
+    found.release();
+    reference.release();
     return this;
   }
 
@@ -203,7 +206,7 @@ public final class ArrayDifference {
     } else {
       distance = exact ? Math.abs(x - y) : exactDistance(a, aOffset, b, bOffset);
       steps = steps(x, y, distance, a, aOffset);
-      passes = bitwise ? steps == 0 : distance <= atol + rtol * Math.abs(y) || steps <= ulps;
+      passes = !bitwise && (isClose(x, y, distance) || steps <= ulps);
     }
     absolute = absolute.or(distance, index);
     relative = relative.or(relative(distance, y), index);
@@ -220,6 +223,13 @@ public final class ArrayDifference {
                 steps));
       }
     }
+  }
+
+  /** |a − b| ≤ atol + rtol·|b|, halved where |a − b| is beyond binary64. */
+  private boolean isClose(double x, double y, double distance) {
+    return Double.isInfinite(distance)
+        ? Math.abs(x / 2 - y / 2) <= atol / 2 + rtol * (Math.abs(y) / 2)
+        : distance <= atol + rtol * Math.abs(y);
   }
 
   private static double relative(double distance, double y) {
@@ -259,7 +269,10 @@ public final class ArrayDifference {
             ? Double.compare(x, nearest)
             : exact(foundType, a, aOffset).compareTo(new BigDecimal(nearest));
     boolean farther = (side > 0 && nearest >= y) || (side < 0 && nearest <= y);
-    return Ulps.between(nearest, y, type) + (farther ? 1 : 0);
+    double inOrder = Ulps.between(nearest, y, type); // counts −0.0 and 0.0 as two numbers
+    boolean acrossZero = (Double.doubleToRawLongBits(nearest) ^ Double.doubleToRawLongBits(y)) < 0;
+    boolean zerosDiffer = bitwise && nearest == 0 && y == 0;
+    return inOrder - (acrossZero && !zerosDiffer ? 1 : 0) + (farther ? 1 : 0);
   }
 
   /** The array compared, a. */

@@ -177,6 +177,11 @@ class ArrayDifferenceTest {
     assertEquals(0, within(0.5, 0, 1, 0.5, 0));
     assertEquals(1, within(Math.nextUp(0.5), 0, 1, 0.5, 0));
     assertEquals(0, within(-0.0, 0, 0, 0, 0));
+    assertEquals(0, within(-Double.MIN_VALUE, 0, 0, 0, 1));
+    assertEquals(0, within(-Double.MIN_VALUE, Double.MIN_VALUE, 0, 0, 2));
+    assertEquals(1, within(-Double.MIN_VALUE, Double.MIN_VALUE, 0, 0, 1));
+    assertEquals(1, within(1.7e308, -1.7e308, 1.5, 0, 0));
+    assertEquals(0, within(1.7e308, -1.7e308, 2, 0, 0));
   }
 
   private static long within(double a, double b, double rtol, double atol, long ulps) {
@@ -415,8 +420,14 @@ class ArrayDifferenceTest {
           BigDecimal exactA = exact(aType, a, aOffset, x);
           BigDecimal exactB = exact(bType, b, bOffset, y);
           distance = exactA.subtract(exactB).abs().doubleValue();
-          steps = steps(exactA, x, y, distance);
-          passes = bitwise ? steps == 0 : distance <= atol + rtol * Math.abs(y) || steps <= most;
+          steps = steps(exactA, x, y, distance, bitwise);
+          BigDecimal tolerance =
+              new BigDecimal(rtol).multiply(new BigDecimal(y).abs()).add(new BigDecimal(atol));
+          boolean close =
+              Double.isInfinite(distance)
+                  ? new BigDecimal(x).subtract(new BigDecimal(y)).abs().compareTo(tolerance) <= 0
+                  : distance <= atol + rtol * Math.abs(y);
+          passes = bitwise ? steps == 0 : close || steps <= most;
         }
         absolute = larger(absolute, distance, i);
         double quotient = distance == 0 || distance == INFINITY ? distance : distance / Math.abs(y);
@@ -448,7 +459,7 @@ class ArrayDifferenceTest {
           : exact(type, array, offset, value).toBigInteger().toString();
     }
 
-    private double steps(BigDecimal exactA, double x, double y, double distance) {
+    private double steps(BigDecimal exactA, double x, double y, double distance, boolean bitwise) {
       if (!bType.isFloating()) {
         return Math.ceil(distance);
       }
@@ -460,14 +471,17 @@ class ArrayDifferenceTest {
       BigInteger steps = ordered(type, nearest).subtract(ordered(type, y)).abs();
       BigDecimal fromA = exactA.subtract(new BigDecimal(y)).abs();
       BigDecimal fromNearest = new BigDecimal(nearest).subtract(new BigDecimal(y)).abs();
-      return steps.doubleValue() + (fromA.compareTo(fromNearest) > 0 ? 1 : 0);
+      boolean signedZeros = bitwise && nearest == 0 && y == 0 && Double.compare(nearest, y) != 0;
+      return steps.doubleValue()
+          + (signedZeros ? 1 : 0)
+          + (fromA.compareTo(fromNearest) > 0 ? 1 : 0);
     }
 
-    /** The place of a number among all of its type, −0.0 just below 0.0. */
+    /** The place of a number among all of its type, the two zeros at one. */
     private static BigInteger ordered(DType type, double value) {
       BigInteger magnitude = BigInteger.valueOf(type.bits(Math.abs(value)));
       boolean negative = Math.copySign(1, value) < 0;
-      return negative ? magnitude.negate().subtract(BigInteger.ONE) : magnitude;
+      return negative ? magnitude.negate() : magnitude;
     }
 
     void check(ArrayDifference difference) {

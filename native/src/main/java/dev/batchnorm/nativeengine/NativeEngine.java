@@ -181,8 +181,7 @@ final class NativeEngine extends Engine {
     ExactSums gradients = ofGradients;
     int channels = gradients.channels();
     // The kernel knows the formats from the types of dy and x. Sums that were merged, or read from
-    // a
-    // file, may have others than x; wide formats hold them all.
+    // files, may have other formats than x; the wide ones hold them all.
     if (sums != null && isNarrow(sums) != isNarrow(gradients)) {
       sums = ExactSums.merged(sums, ExactSums.statistics(channels, DType.F64));
       gradients = ExactSums.merged(gradients, ExactSums.gradients(channels, DType.F32, DType.F64));

@@ -135,6 +135,10 @@ final class CsvColumns {
             + " ("
             + item.option
             + "), found "
-            + found);
+            + found,
+        fields == 1 && String.join("", names).matches("[^;\t]*[;\t].*")
+            ? "--delimiter auto finds a semicolon or a tab"
+            : null,
+        null);
   }
 }

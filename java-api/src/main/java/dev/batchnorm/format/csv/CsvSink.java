@@ -109,9 +109,10 @@ public final class CsvSink implements ArraySink, AutoCloseable {
 
   @Override
   public void write(ByteBuffer values) {
+    ByteBuffer littleEndian = values.duplicate().order(ByteOrder.LITTLE_ENDIAN);
     for (; values.hasRemaining(); values.position(values.position() + type.bytes())) {
       layout.before(column, bytes);
-      bytes.putNumber(type, values, values.position());
+      bytes.putNumber(type, littleEndian, values.position());
       if (++column == columns) {
         layout.afterRow(bytes);
         column = 0;

@@ -40,7 +40,8 @@ public final class CsvTable implements AutoCloseable {
   private List<byte[]> header = List.of();
   private List<String> names = List.of();
   private long rows;
-  private long skipped;
+  private final List<Long> skippedRows = new ArrayList<>();
+  private boolean countsColumns;
 
   private CsvTable(InputBytes in, CsvOptions options, DType cellType) {
     this.in = in;
@@ -104,6 +105,7 @@ public final class CsvTable implements AutoCloseable {
       more = records.next();
     } else {
       selected = columns.select(fields, List.of());
+      countsColumns = options.header() == CsvOptions.Header.AUTO && countsColumns(records);
     }
     double[] row = new double[selected.length];
     for (; more; more = records.next()) {
@@ -126,12 +128,14 @@ public final class CsvTable implements AutoCloseable {
           values.add(value);
         }
       } else {
-        skipped++;
+        skippedRows.add(rows + skippedRows.size());
       }
     }
-    if (rows == 0 && skipped > 0) {
+    if (rows == 0 && !skippedRows.isEmpty()) {
       throw new InputException(
-          in.name() + ": expected at least 1 row without empty cells, found none of " + skipped);
+          in.name()
+              + ": expected at least 1 row without empty cells, found none of "
+              + skippedRows.size());
     }
     if (rows == 0) {
       throw new InputException(
@@ -139,6 +143,15 @@ public final class CsvTable implements AutoCloseable {
           header.stream().anyMatch(CsvTable::hasLoneReturn) ? LONE_RETURN : null,
           null);
     }
+  }
+
+  private static boolean countsColumns(CsvRecords records) {
+    for (int field = 0; field < records.fields(); field++) {
+      if (!records.cell(field).text().equals(Integer.toString(field))) {
+        return false;
+      }
+    }
+    return records.fields() > 1;
   }
 
   private static List<String> names(CsvRecords records) {
@@ -243,7 +256,20 @@ public final class CsvTable implements AutoCloseable {
 
   /** The number of rows dropped for an empty cell. */
   public long skipped() {
-    return skipped;
+    return skippedRows.size();
+  }
+
+  /** The rows dropped for an empty cell, 0-based among all rows of data, ascending. */
+  public List<Long> skippedRows() {
+    return List.copyOf(skippedRows);
+  }
+
+  /**
+   * Whether the first record was found to be data and is 0, 1, 2, …, as pandas numbers columns
+   * without names.
+   */
+  public boolean countsColumns() {
+    return countsColumns;
   }
 
   /** The number of selected columns. */

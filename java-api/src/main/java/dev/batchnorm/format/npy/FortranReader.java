@@ -41,6 +41,14 @@ final class FortranReader {
     this.rowValues = count == 0 || sizes.length == 0 ? 0 : count / sizes[0];
   }
 
+  /** Frees the memory; the values may be read again. */
+  void release() {
+    panel = ByteBuffer.allocate(0);
+    panelCount = 0;
+    window = ByteBuffer.allocate(0);
+    windowStart = 0;
+  }
+
   /** Fills the buffer with the values from {@code first} on; there must be that many. */
   void read(long first, int count, ByteBuffer into) {
     long at = first;

@@ -88,6 +88,11 @@ public final class NpyArray implements StoredArray {
     return data.read(first, count);
   }
 
+  @Override
+  public void release() {
+    data.release();
+  }
+
   /**
    * All values in C order, widened exactly.
    *

@@ -62,6 +62,12 @@ final class NpyData {
     return buffer;
   }
 
+  /** Frees the memory; the values may be read again. */
+  void release() {
+    buffer = null;
+    fortran.release();
+  }
+
   private void swap(ByteBuffer buffer) {
     switch (itemBytes) {
       case 2 -> {

@@ -66,9 +66,20 @@ public final class NpySource implements Source {
     } catch (IllegalArgumentException e) {
       throw new InputException(in.name() + ": " + e.getMessage(), null, e);
     }
-    if (array.count() == 0 && shape.channels() > MOST_EMPTY_CHANNELS) {
+    checkChannels(in.name(), shape);
+    return new NpySource(in, array, shape, narrow);
+  }
+
+  /**
+   * Refuses an array without values but with very many channels.
+   *
+   * @param name what messages call it
+   * @throws InputException if it is such an array
+   */
+  public static void checkChannels(String name, Shape shape) {
+    if (shape.count() == 0 && shape.channels() > MOST_EMPTY_CHANNELS) {
       throw new InputException(
-          in.name()
+          name
               + ": expected at most "
               + MOST_EMPTY_CHANNELS
               + " channels in an array without values, found "
@@ -77,7 +88,6 @@ public final class NpySource implements Source {
               + shape
               + ")");
     }
-    return new NpySource(in, array, shape, narrow);
   }
 
   @Override

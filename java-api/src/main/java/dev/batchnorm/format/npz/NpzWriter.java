@@ -1,6 +1,7 @@
 package dev.batchnorm.format.npz;
 
 import dev.batchnorm.DType;
+import dev.batchnorm.OutputException;
 import dev.batchnorm.Values;
 import dev.batchnorm.format.ArraySink;
 import dev.batchnorm.format.AtomicOutput;
@@ -23,6 +24,7 @@ public final class NpzWriter implements AutoCloseable {
   private static final int VERSION_64 = 45;
   private static final int UTF_8 = 0x800;
   private static final short JANUARY_1980 = 1 << 5 | 1;
+  private static final int LONGEST_NAME = 0xFFFF;
   private static final int UNIX = 3 << 8;
   private static final int OWNER_MAY_READ_AND_WRITE = 0600 << 16;
   private static final long IN_EXTRA = 0xFFFFFFFFL;
@@ -107,6 +109,14 @@ public final class NpzWriter implements AutoCloseable {
     }
     String file = name + ".npy";
     byte[] fileName = file.getBytes(StandardCharsets.UTF_8);
+    if (fileName.length > LONGEST_NAME) {
+      throw new OutputException(
+          out.name()
+              + ": expected member names of at most "
+              + LONGEST_NAME
+              + " bytes, found one of "
+              + fileName.length);
+    }
     int flags = fileName.length == file.length() ? 0 : UTF_8;
     long size = npy.length + count * type.bytes();
     Entry entry = new Entry(fileName, flags, position, size, new CRC32());
