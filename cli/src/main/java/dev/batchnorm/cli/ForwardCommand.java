@@ -11,6 +11,7 @@ import dev.batchnorm.Source;
 import dev.batchnorm.Statistics;
 import dev.batchnorm.format.FileFormat;
 import dev.batchnorm.format.npz.NpzWriter;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Objects;
@@ -132,7 +133,7 @@ final class ForwardCommand implements Callable<Integer> {
       Sink y = outputs.array("-o", output.target(), output, x, true, "y", type, sizes);
       Pass pass = new Pass(norm, y, before);
       forEachBatch(x.source(), pass);
-      pass.warnings.values().forEach(session::warn);
+      pass.warn(session);
       if (running != null && saved == null) {
         session.warn("--running without --save: the updated statistics are written nowhere");
       }
@@ -192,8 +193,11 @@ final class ForwardCommand implements Callable<Integer> {
     private @Nullable RunningStatistics running;
     private @Nullable Statistics statistics;
 
-    /** What is to be said of the batch in which it was found first. */
+    /** What is to be said, with the name of the batch in which it was found first. */
     private final Map<String, String> warnings = new LinkedHashMap<>();
+
+    /** In how many batches it was found. */
+    private final Map<String, Integer> found = new HashMap<>();
 
     Pass(BatchNorm norm, Sink y, @Nullable RunningStatistics running) {
       this.norm = norm;
@@ -220,7 +224,23 @@ final class ForwardCommand implements Callable<Integer> {
         // One line for each kind, however many batches and channels it concerns.
         String kind = warning.substring(warning.indexOf(": ") + 1);
         warnings.putIfAbsent(kind, x.name() + ": " + warning);
+        found.merge(kind, 1, Integer::sum);
       }
+    }
+
+    void warn(Session session) {
+      warnings.forEach(
+          (kind, warning) -> {
+            int more = found.getOrDefault(kind, 1) - 1;
+            session.warn(
+                more == 0
+                    ? warning
+                    : warning
+                        + " (and in "
+                        + more
+                        + (more == 1 ? " batch" : " batches")
+                        + " more)");
+          });
     }
 
     /** Those of the last batch. */

@@ -234,11 +234,22 @@ class BatchSizeTest extends CommandTest {
     assertEquals(
         List.of(
             "batchnorm: warning: x.csv[0:2]: channel 0: variance + eps is 0, y is beta and the"
-                + " gradients are 0",
-            "batchnorm: warning: x.csv[4:6]: channels 0, 1: variance + eps is 0, y is beta and the"
-                + " gradients are 0"),
+                + " gradients are 0 (and in 2 batches more)"),
         run.error());
     assertEquals(List.of(), run("forward ./x.csv --batch-size 2 --eps 0 -q").error());
+  }
+
+  @Test
+  void aSingleValueIsRefusedBeforeAnythingIsWritten() {
+    npy("one.npy", DType.F32, new long[] {1, 2}, 3, 4);
+    for (String size : List.of("", " --batch-size 1", " --batch-size 4")) {
+      refused(
+          ExitCode.INPUT,
+          "forward ./one.npy --running new --save ./r.npz" + size,
+          "batchnorm: one.npy: running statistics: expected at least 2 values per channel, found 1",
+          "hint: the unbiased variance of one value does not exist; --convention onnx averages the"
+              + " biased one");
+    }
   }
 
   @Test

@@ -331,10 +331,10 @@ class CompareCommandTest extends CommandTest {
     assertEquals(ExitCode.OK, quiet("compare ./a.npz:x ./b.npz").code());
     assertEquals(ExitCode.OK, quiet("compare ./a.npz ./b.npz:y").code());
     npz("none.npz", npz -> {});
-    passes(
+    refused(
+        ExitCode.INPUT,
         "compare ./none.npz ./none.npz",
-        "none.npz against none.npz, to the bit",
-        "PASSED: 0 arrays, 0 numbers, none differs by a bit");
+        "batchnorm: none.npz: expected arrays to compare with none.npz, found none in both");
   }
 
   @Test
@@ -422,7 +422,7 @@ class CompareCommandTest extends CommandTest {
     run = run(csv, "compare - -");
     assertEquals(ExitCode.USAGE, run.code());
     assertEquals(
-        "batchnorm: B: expected another input, found standard input, which is A already",
+        "batchnorm: A and B: expected two inputs, found standard input for both",
         run.error().get(0));
     npz("a.npz", npz -> npz.doubles("x", new double[] {1, 3}, 1, 2));
     run = run(bytes("a.npz"), "compare - ./a.csv");

@@ -462,7 +462,9 @@ class ConvertCommandTest extends CommandTest {
     refused(
         3,
         "convert ./a.npz -o ./b.npz",
-        "batchnorm: a.npz: expected at least 1 array, found an empty NPZ");
+        "batchnorm: a.npz: expected at least 1 array, found a ZIP file without any",
+        "hint: arrays in an NPZ have names ending in .npy; PyTorch's files are exported with"
+            + " numpy.savez");
     assertEquals(List.of("a.npz"), files());
   }
 

@@ -570,7 +570,7 @@ class InspectCommandTest extends CommandTest {
     refused(
         ExitCode.INPUT,
         "inspect ./wide.npy",
-        "batchnorm: wide.npy: channels: expected 0 to 21262214 (sums F64 and F64_PRODUCT), found"
-            + " 2147483647");
+        "batchnorm: wide.npy: expected at most 65536 channels in an array without values, found"
+            + " 2147483647 (shape 0×2147483647)");
   }
 }

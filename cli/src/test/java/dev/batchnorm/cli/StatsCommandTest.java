@@ -415,7 +415,9 @@ class StatsCommandTest extends CommandTest {
       refused(
           ExitCode.USAGE,
           "stats ./x.csv " + option,
-          "batchnorm: -o: expected CSV, TSV or NPZ for a table, found npy");
+          "batchnorm: "
+              + (option.startsWith("-o") ? "-o" : "--to")
+              + ": expected CSV, TSV or NPZ for a table, found npy");
     }
     refused(
         ExitCode.USAGE,
