@@ -6,7 +6,6 @@ import dev.batchnorm.InputException;
 import dev.batchnorm.OutputException;
 import dev.batchnorm.format.ClosedPipeException;
 import dev.batchnorm.format.Wording;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.MissingParameterException;
 import picocli.CommandLine.Model.ArgSpec;
@@ -114,18 +113,11 @@ final class ErrorReporter {
   }
 
   private int say(@Nullable String message, @Nullable String hint, int code) {
-    session.tell("batchnorm: " + oneLine(String.valueOf(message)));
+    session.tell("batchnorm: " + Wording.escaped(String.valueOf(message)));
     if (hint != null) {
-      session.tell("hint: " + oneLine(hint));
+      session.tell("hint: " + Wording.escaped(hint));
     }
     return code;
-  }
-
-  /** A file's name may hold line feeds; an error is one line. */
-  private static String oneLine(String text) {
-    return text.chars()
-        .mapToObj(c -> c < ' ' ? "\\x%02x".formatted(c) : Character.toString(c))
-        .collect(Collectors.joining());
   }
 
   /** picocli begins its messages with a capital letter, ours begin with a place. */

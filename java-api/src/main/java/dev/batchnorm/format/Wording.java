@@ -36,6 +36,11 @@ public final class Wording {
     return printable(name, LONGEST_NAME);
   }
 
+  /** The whole text on one line: a file's name may hold line feeds, an error is one line. */
+  public static String escaped(String text) {
+    return printable(text, Integer.MAX_VALUE - 1);
+  }
+
   private static String printable(String text, int most) {
     StringBuilder quoted = new StringBuilder();
     int[] characters = text.codePoints().limit(most + 1L).toArray();
