@@ -97,21 +97,6 @@ class HalfPrecisionTest extends CommandTest {
   }
 
   @Test
-  void everyEngineAndThreadCountGivesTheSameDigest() {
-    for (String line :
-        List.of(
-            "forward ./x16.npy --save ./s.npz -o ./y.npy",
-            "forward ./x16.npy --batch-size 7 --save ./s.npz -o ./y.npy",
-            "backward ./x16.npy --dy ./dy16.npy -o ./g.npz",
-            "stats ./x16.npy -o ./t.npz")) {
-      List<String> java = run(line + " --engine java --threads 1 --digest").error();
-      assertEquals(line.startsWith("backward") ? 3 : line.startsWith("stats") ? 4 : 6, java.size());
-      assertEquals(java, run(line + " --engine java --threads 2 --digest").error(), line);
-      assertEquals(java, run(line + " --engine auto --digest").error(), line);
-    }
-  }
-
-  @Test
   void integersBigEndianAndFortranAreReadAsTheyAre() {
     byte[] data = {0, 1, 0, 2, 0, 6, 0, 10, 0, 14, 0, 12};
     bytes("x.npy", numpy(">i2", true, new long[] {3, 2}, data));

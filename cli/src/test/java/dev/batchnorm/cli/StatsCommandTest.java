@@ -694,21 +694,6 @@ class StatsCommandTest extends CommandTest {
   }
 
   @Test
-  void enginesAndThreadsAgree() throws IOException {
-    npy(
-        "x.npy",
-        DType.F32,
-        new long[] {5000, 3},
-        new Random(4).doubles(15000).map(v -> (float) v).toArray());
-    quiet("stats ./x.npy --engine java --threads 1 -o ./t.csv --save ./java.npz");
-    for (String engine : List.of("--engine auto", "--engine auto --threads 2", "--threads 3")) {
-      quiet("stats ./x.npy -o ./u.csv --save ./other.npz " + engine);
-      assertEquals(-1, Files.mismatch(path("t.csv"), path("u.csv")), engine);
-      assertEquals(-1, Files.mismatch(path("java.npz"), path("other.npz")), engine);
-    }
-  }
-
-  @Test
   void saysWhatItReadIfAsked() {
     quiet("stats ./x.csv --save ./s.npz -o ./t.csv");
     CommandLineRun run = run("stats ./x.csv ./s.npz --engine java --threads 1 -v -o ./t.csv");
