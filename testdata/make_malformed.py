@@ -812,6 +812,10 @@ def shape_cases():
          'Each file misses a cell in another row, and dropping both would pair rows that do not belong together.',
          hint='--missing nan keeps the rows of both files together')
     file('dy-ba.csv', 'b,a\n0.5,1\n-1,2\n3,0\n')
+    file('stats-ba.csv', 'channel,count,mean,variance\nb,3,5,1\na,3,3,2\n')
+    case('running-columns', 'infer x.csv --running stats-ba.csv -o old.csv',
+         'x.csv: expected the columns b, a (stats-ba.csv), found a, b',
+         'The table of statistics names its channels, and the columns have other names or another order.')
     case('dy-columns', 'backward x.csv --dy dy-ba.csv -o old.npz',
          'dy-ba.csv: expected the columns a, b (x.csv), found b, a',
          'The columns of the two files have other names or another order.')

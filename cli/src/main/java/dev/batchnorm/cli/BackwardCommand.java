@@ -97,6 +97,7 @@ final class BackwardCommand implements Callable<Integer> {
       builder.affine(affine.affine(inputs, x.source()));
       StatisticsFile file = frozen ? inputs.statistics("--running", given.file()) : null;
       if (file != null) {
+        file.requireChannels(x);
         builder.eps(given.eps(eps, file));
       } else if (eps != null) {
         builder.eps(eps);

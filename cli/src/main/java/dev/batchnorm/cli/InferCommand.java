@@ -61,6 +61,7 @@ final class InferCommand implements Callable<Integer> {
             file.name()
                 + ": its weight and bias are not used; --gamma and --beta may name the file");
       }
+      file.requireChannels(x);
       Statistics statistics = given.statistics(session, norm, file, x.source());
       DType type = batch.outputType(x.source());
       long[] sizes = x.source().shape().sizes();

@@ -6,6 +6,7 @@ import dev.batchnorm.RunningStatistics;
 import dev.batchnorm.Source;
 import dev.batchnorm.format.Decimals;
 import dev.batchnorm.format.InputBytes;
+import dev.batchnorm.format.Wording;
 import dev.batchnorm.format.csv.CsvOptions;
 import dev.batchnorm.format.csv.CsvTable;
 import dev.batchnorm.format.npy.NpyArray;
@@ -13,6 +14,7 @@ import dev.batchnorm.format.npz.NpzFile;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -21,17 +23,24 @@ import org.jspecify.annotations.Nullable;
  */
 final class StatisticsFile {
   private static final List<String> RUNNING_VARIANCE = List.of("running_variance", "running_var");
+
+  /** The column in which {@code stats} names the channels. */
+  private static final String CHANNEL = "channel";
+
   private static final List<String> AFFINE = List.of("weight", "bias", "gamma", "beta");
   private static final List<String> BATCHES = List.of("batches", "num_batches_tracked");
 
   private final String name;
   private final Map<String, double[]> arrays;
   private final boolean affine;
+  private final List<String> channels;
 
-  private StatisticsFile(String name, Map<String, double[]> arrays, boolean affine) {
+  private StatisticsFile(
+      String name, Map<String, double[]> arrays, boolean affine, List<String> channels) {
     this.name = name;
     this.arrays = arrays;
     this.affine = affine;
+    this.channels = channels;
   }
 
   static StatisticsFile of(NpzFile npz) {
@@ -43,13 +52,15 @@ final class StatisticsFile {
       }
     }
     boolean affine = npz.members().stream().anyMatch(AFFINE::contains);
-    return new StatisticsFile(npz.name(), arrays, affine);
+    return new StatisticsFile(npz.name(), arrays, affine, List.of());
   }
 
   /** Reads the columns of those names; others may hold anything, as the names of channels. */
   static StatisticsFile of(InputBytes in, CsvOptions options) {
-    List<String> known =
-        CsvTable.firstRecord(in, options).stream().filter(StatisticsFile::isKnown).toList();
+    List<String> header = CsvTable.firstRecord(in, options);
+    List<String> known = header.stream().filter(StatisticsFile::isKnown).toList();
+    int names = header.indexOf(CHANNEL);
+    List<String> channels = names < 0 ? List.of() : CsvTable.texts(in, options, names);
     Map<String, double[]> arrays = new LinkedHashMap<>();
     if (!known.isEmpty()) {
       CsvTable table =
@@ -61,7 +72,7 @@ final class StatisticsFile {
         arrays.put(table.names().get(i), table.column(i));
       }
     }
-    return new StatisticsFile(in.name(), arrays, false);
+    return new StatisticsFile(in.name(), arrays, false, channels);
   }
 
   private static boolean isKnown(String array) {
@@ -72,6 +83,25 @@ final class StatisticsFile {
 
   String name() {
     return name;
+  }
+
+  /** Refuses columns of other names than the table of {@code stats} gives its channels. */
+  void requireChannels(InputFiles.Input x) {
+    List<String> columns = x.table() == null ? List.of() : x.table().names();
+    boolean areNames =
+        !channels.isEmpty()
+            && !channels.equals(
+                IntStream.range(0, channels.size()).mapToObj(Integer::toString).toList());
+    if (areNames && !columns.isEmpty() && !channels.equals(columns)) {
+      throw new InputException(
+          x.source().name()
+              + ": expected the columns "
+              + Wording.some(channels)
+              + " ("
+              + name
+              + "), found "
+              + Wording.some(columns));
+    }
   }
 
   /** Whether γ or β stand beside the statistics, as in a PyTorch layer's state. */

@@ -68,6 +68,21 @@ public final class CsvTable implements AutoCloseable {
     return table;
   }
 
+  /**
+   * The cells of a column as text, without those of the first record; the input stays the caller's.
+   *
+   * @param column 0-based
+   */
+  public static List<String> texts(InputBytes in, CsvOptions options, int column) {
+    CsvRecords records = new CsvRecords(in, options.delimiter(), options.comment());
+    List<String> texts = new ArrayList<>();
+    records.next();
+    while (records.next()) {
+      texts.add(column < records.fields() ? records.cell(column).text() : "");
+    }
+    return texts;
+  }
+
   /** The cells of the first record, none if there is no record; the input stays the caller's. */
   public static List<String> firstRecord(InputBytes in, CsvOptions options) {
     CsvRecords records = new CsvRecords(in, options.delimiter(), options.comment());
