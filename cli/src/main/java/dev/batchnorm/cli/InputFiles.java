@@ -302,9 +302,13 @@ final class InputFiles implements AutoCloseable {
     return dy;
   }
 
-  /** Rows of two tables belong together: the same are skipped. */
+  /**
+   * Rows of two tables belong together: where both skip some, they skip the same. A file without
+   * empty cells may have been made from the rows that are left; the shapes tell.
+   */
   static void requireSameRows(CsvTable table, CsvTable reference) {
-    if (!table.skippedRows().equals(reference.skippedRows())) {
+    boolean bothSkip = table.skipped() > 0 && reference.skipped() > 0;
+    if (bothSkip && !table.skippedRows().equals(reference.skippedRows())) {
       throw new InputException(
           table.name()
               + ": expected the rows skipped that are skipped in "
@@ -318,17 +322,9 @@ final class InputFiles implements AutoCloseable {
     }
   }
 
-  /** Rows of two tables belong together: the same are skipped, and columns have the same names. */
+  /** Two tables belong together: their rows, and their columns by name where both have names. */
   static void requireSameRecords(@Nullable CsvTable table, @Nullable CsvTable reference) {
-    boolean skips =
-        (table != null && table.skipped() > 0) || (reference != null && reference.skipped() > 0);
     if (table == null || reference == null) {
-      if (skips) {
-        throw new InputException(
-            (table != null ? table : Objects.requireNonNull(reference)).name()
-                + ": expected no rows skipped (the other file has none to skip), found some",
-            "--missing nan keeps the rows of both files together");
-      }
       return;
     }
     requireSameRows(table, reference);

@@ -147,4 +147,15 @@ class BackwardCommandTest extends CommandTest {
         List.of("u", "v", "w"), lines.stream().skip(1).map(l -> l.substring(0, 1)).toList());
     assertBits(member(exact, "dx").values(), numbers(text("dx.csv"), 1, 2), "dx");
   }
+
+  /** dy may come from the rows that were left. */
+  @Test
+  void aGradientOfTheRowsThatAreLeftFits() {
+    text("gap.csv", "a,b\n1,2\n,4\n5,9\n");
+    text("left.csv", "a,b\n1,2\n5,9\n");
+    text("dy.csv", "a,b\n0.5,1\n3,0\n");
+    assertEquals(
+        quiet("backward ./left.csv --dy ./dy.csv --dx -").out(),
+        run("backward ./gap.csv --dy ./dy.csv --missing skip --dx -").out());
+  }
 }
