@@ -33,7 +33,7 @@ class Pinned {
 
   // Sums whose channel `first` is the chunk's first.
   bn_sums sums(jobject counts, jobject flags, jobject limbs, jlong first, jint limbs_per_channel, jint mode) {
-    return bn_sums{(int64_t*)pin(counts, 8 * first, mode), (int32_t*)pin(flags, 4 * first, mode),
+    return bn_sums{(int64_t*)pin(counts, 8 * first, mode), (int32_t*)pin(flags, 4 * first, mode), nullptr, 0,
                    (uint64_t*)pin(limbs, 8 * first * limbs_per_channel, mode)};
   }
 

@@ -13,15 +13,18 @@ typedef unsigned __int128 bn_u128;
 struct FixedPoint {
   int lowest;
   int limbs;
+  int terms;
 };
 
 static inline FixedPoint linear_format(int type) {
-  return type == BN_F64 ? FixedPoint{BN_F64_LOWEST, BN_F64_LIMBS} : FixedPoint{BN_F32_LOWEST, BN_F32_LIMBS};
+  return type == BN_F64 ? FixedPoint{BN_F64_LOWEST, BN_F64_LIMBS, BN_F64_TERMS}
+                        : FixedPoint{BN_F32_LOWEST, BN_F32_LIMBS, BN_F32_TERMS};
 }
 
 static inline FixedPoint product_format(int type_a, int type_b) {
-  return type_a == BN_F64 || type_b == BN_F64 ? FixedPoint{BN_F64_PRODUCT_LOWEST, BN_F64_PRODUCT_LIMBS}
-                                              : FixedPoint{BN_F32_PRODUCT_LOWEST, BN_F32_PRODUCT_LIMBS};
+  return type_a == BN_F64 || type_b == BN_F64
+             ? FixedPoint{BN_F64_PRODUCT_LOWEST, BN_F64_PRODUCT_LIMBS, BN_F64_PRODUCT_TERMS}
+             : FixedPoint{BN_F32_PRODUCT_LOWEST, BN_F32_PRODUCT_LIMBS, BN_F32_PRODUCT_TERMS};
 }
 
 // The significand and exponent of a finite binary64: |value| = significand · 2^exponent.

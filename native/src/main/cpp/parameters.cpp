@@ -21,9 +21,15 @@ struct Channel {
 
   Channel(const bn_sums& sums, int64_t c, int type_a, int type_b) : count(sums.counts[c]), flags(sums.flags[c]) {
     FixedPoint first = linear_format(type_a), second = product_format(type_a, type_b);
-    const uint64_t* limbs = sums.limbs + c * (first.limbs + second.limbs);
-    linear = Integer::of(limbs, first.limbs, first.lowest);
-    product = Integer::of(limbs + first.limbs, second.limbs, second.lowest);
+    if (sums.limbs != nullptr) {
+      const uint64_t* limbs = sums.limbs + c * (first.limbs + second.limbs);
+      linear = Integer::of(limbs, first.limbs, first.lowest);
+      product = Integer::of(limbs + first.limbs, second.limbs, second.lowest);
+    }
+    for (int k = 0; sums.terms != nullptr && k < first.terms + second.terms; k++) {
+      Integer& sum = k < first.terms ? linear : product;
+      sum = plus(sum, Integer::of(sums.terms[k * sums.stride + c]));
+    }
   }
 };
 

@@ -109,7 +109,7 @@ class PartSums {
   bn_sums part(int64_t i) const {
     if (cut_.axis == Axis::channels) {
       int64_t c = cut_.first_channel(i);
-      return bn_sums{whole_.counts + c, whole_.flags + c, whole_.limbs + c * limbs_};
+      return bn_sums{whole_.counts + c, whole_.flags + c, whole_.terms + c, whole_.stride, whole_.limbs + c * limbs_};
     }
     return i == 0 ? whole_ : own(i);
   }
@@ -132,7 +132,7 @@ class PartSums {
   bn_sums own(int64_t i) const {
     uint64_t* start = memory_ + (i - 1) * cut_.view.channels * (limbs_ + 2);
     uint64_t* limbs = start + 2 * cut_.view.channels;
-    return bn_sums{(int64_t*)start, (int32_t*)(start + cut_.view.channels), limbs};
+    return bn_sums{(int64_t*)start, (int32_t*)(start + cut_.view.channels), nullptr, 0, limbs};
   }
 
   bn_sums whole_;
@@ -156,6 +156,7 @@ int32_t bn_isa_available(int32_t isa) {
 }
 
 int32_t bn_add_statistics(bn_how how, bn_view view, int32_t x_type, const void* x, bn_sums sums) {
+  if (sums.limbs == nullptr) return BN_WANTS_LIMBS;
   Cut cut = cut_sums(how, view, bytes_of_sums(x_type, x_type));
   PartSums parts(sums, cut, x_type, x_type);
   if (parts.out_of_memory()) return BN_OUT_OF_MEMORY;
@@ -167,6 +168,7 @@ int32_t bn_add_statistics(bn_how how, bn_view view, int32_t x_type, const void* 
 
 int32_t bn_add_gradient_sums(bn_how how, bn_view view, int32_t dy_type, const void* dy, int32_t x_type, const void* x,
                              bn_sums sums) {
+  if (sums.limbs == nullptr) return BN_WANTS_LIMBS;
   Cut cut = cut_sums(how, view, bytes_of_sums(dy_type, x_type));
   PartSums parts(sums, cut, dy_type, x_type);
   if (parts.out_of_memory()) return BN_OUT_OF_MEMORY;

@@ -33,7 +33,7 @@ struct Results {
 };
 
 Results results_of(Sums& x, Sums& g, int64_t c, int x_type, int dy_type, double eps, int result_type) {
-  bn_sums one = {&x.counts[c], &x.flags[c], x.linear_of(c)}, gradients = {&g.counts[c], &g.flags[c], g.linear_of(c)};
+  bn_sums one = x.channel(c), gradients = g.channel(c);
   Results r;
   CHECK_EQUAL(BN_OK, bn_parameters(HOW, 1, x_type, one, eps, &r.mean, &r.mean_lo, &r.variance, &r.inverse_std));
   CHECK_EQUAL(BN_OK, bn_unbiased_variance(HOW, 1, x_type, one, &r.unbiased));
@@ -66,7 +66,7 @@ void check_finite_channel(const Channel& e, const Results& r, double eps, int re
 void check_frozen(const Channel& e, Sums& g, int64_t c, int dy_type, int x_type, double mean, double variance,
                   double eps, int result_type) {
   double dgamma, dbeta, inverse_std;
-  bn_sums gradients = {&g.counts[c], &g.flags[c], g.linear_of(c)};
+  bn_sums gradients = g.channel(c);
   CHECK_EQUAL(BN_OK, bn_frozen_gradient_parameters(HOW, 1, dy_type, x_type, gradients, &mean, &variance, eps,
                                                    result_type, &dgamma, &dbeta));
   CHECK_EQUAL(BN_OK, bn_given_inverse_std(HOW, 1, &variance, eps, &inverse_std));
@@ -306,7 +306,7 @@ void many_channels(Random& random) {
                   one[3].data());
     for (int64_t c = 0; c < channels; c++) {
       at_case("channel ", c, " of ", channels);
-      bn_sums alone = {&sums.counts[c], &sums.flags[c], sums.linear_of(c)};
+      bn_sums alone = sums.channel(c);
       double r[4];
       bn_parameters(HOW, 1, BN_F32, alone, 1e-5, &r[0], &r[1], &r[2], &r[3]);
       for (int i = 0; i < 4; i++) CHECK_EQUAL(r[i], one[i][c]);

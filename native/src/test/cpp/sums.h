@@ -14,6 +14,7 @@ struct Sums {
   FixedPoint product;
   std::vector<int64_t> counts;
   std::vector<int32_t> flags;
+  std::vector<double> terms;
   std::vector<uint64_t> limbs;
 
   Sums(int64_t channels, int type_a, int type_b)
@@ -21,9 +22,31 @@ struct Sums {
         product(product_format(type_a, type_b)),
         counts(channels),
         flags(channels),
+        terms(channels * (linear.terms + product.terms)),
         limbs(channels * (linear.limbs + product.limbs)) {}
 
-  bn_sums view() { return bn_sums{counts.data(), flags.data(), limbs.data()}; }
+  bn_sums view() {
+    return bn_sums{counts.data(), flags.data(), terms.data(), (int64_t)counts.size(), limbs.data()};
+  }
+
+  // One channel by itself.
+  bn_sums channel(int64_t c) {
+    return bn_sums{&counts[c], &flags[c], &terms[c], (int64_t)counts.size(), linear_of(c)};
+  }
+
+  // The limbs with the terms added: one form for each sum.
+  std::vector<uint64_t> exact() const {
+    Sums sums = *this;
+    int64_t channels = counts.size();
+    for (int64_t c = 0; c < channels; c++) {
+      for (int k = 0; k < linear.terms + product.terms; k++) {
+        bool first = k < linear.terms;
+        fixed_add(first ? sums.linear_of(c) : sums.product_of(c), first ? linear : product, terms[k * channels + c]);
+      }
+    }
+    return sums.limbs;
+  }
+
   uint64_t* linear_of(int64_t c) { return limbs.data() + c * (linear.limbs + product.limbs); }
   uint64_t* product_of(int64_t c) { return linear_of(c) + linear.limbs; }
 
@@ -51,7 +74,7 @@ struct Sums {
 #define CHECK_SUMS(expected, found)                                                           \
   CHECK_ALL_EQUAL((expected).counts.data(), (found).counts.data(), (expected).counts.size()); \
   CHECK_ALL_EQUAL((expected).flags.data(), (found).flags.data(), (expected).flags.size());    \
-  CHECK_ALL_EQUAL((expected).limbs.data(), (found).limbs.data(), (expected).limbs.size())
+  CHECK_ALL_EQUAL((expected).exact().data(), (found).exact().data(), (expected).limbs.size())
 
 // Every value added by itself. b may be a, for the statistics.
 template <class A, class B>

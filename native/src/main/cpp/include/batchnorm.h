@@ -23,11 +23,13 @@ enum { BN_NAN = 1, BN_POSITIVE_INFINITY = 2, BN_NEGATIVE_INFINITY = 4, BN_PRODUC
 /* Instruction sets, the plainest first. */
 enum { BN_BASELINE = 0, BN_AVX2 = 1, BN_AVX512 = 2, BN_ISA_COUNT = 3 };
 
-/* What a call returns. */
-enum { BN_OK = 0, BN_OUT_OF_MEMORY = 1 };
+/* What a call returns. BN_WANTS_LIMBS: the sums came without limbs and need them; nothing was added. */
+enum { BN_OK = 0, BN_OUT_OF_MEMORY = 1, BN_WANTS_LIMBS = 2 };
 
-/* Formats of exact sums: integers in two's complement, 64-bit limbs, least first, in units of 2^lowest. */
+/* Formats of exact sums: a number is the exact sum of a few finite binary64 terms, in no order and none of them
+ * special, and of an integer in two's complement, 64-bit limbs, least first, in units of 2^lowest. */
 enum {
+  BN_F32_TERMS = 2, BN_F32_PRODUCT_TERMS = 3, BN_F64_TERMS = 3, BN_F64_PRODUCT_TERMS = 4,
   BN_F32_LOWEST = -149, BN_F32_LIMBS = 6,
   BN_F32_PRODUCT_LOWEST = -298, BN_F32_PRODUCT_LIMBS = 10,
   BN_F64_LOWEST = -1074, BN_F64_LIMBS = 34,
@@ -47,10 +49,14 @@ typedef struct {
   int64_t inner;
 } bn_view;
 
-/* Exact sums: for each channel a count, flags, and the limbs of the linear sum followed by those of the products. */
+/* Exact sums: for each channel a count, flags, the terms and the limbs of the linear sum and those of the products.
+ * Term k of channel c is terms[k * stride + c], those of the linear sum first; limbs lie channel by channel, those of
+ * the linear sum first. limbs may be null, which says that all integers are 0. */
 typedef struct {
   int64_t* counts;
   int32_t* flags;
+  double* terms;
+  int64_t stride;
   uint64_t* limbs;
 } bn_sums;
 
