@@ -2,6 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <atomic>
+
 #include "batchnorm.h"
 #include "fixed_point.h"
 #include "kernels/kernels.h"
@@ -62,20 +64,16 @@ Cut cut_elements(bn_how how, bn_view view) {
   return Cut{view, axis, axis == Axis::inner && view.inner < parts ? 1 : parts};
 }
 
-// Sums cut along channels where there are many, or where sums for each part would outweigh the data: then no sums need to
-// be merged.
-Cut cut_sums(bn_how how, bn_view view, int64_t bytes_per_channel) {
+// Sums cut along channels where sums for each part would weigh against the data, and where channels lie in one piece:
+// then no sums need to be merged. Else along rows, which are read whole.
+Cut cut_sums(bn_how how, bn_view view) {
   int64_t parts = parts_for(how, view);
-  const int64_t many = 512;
-  bool outweigh = parts * bytes_per_channel > 4 * view.outer * view.inner;
-  if (view.channels >= many * parts || ((view.inner > 1 || outweigh) && view.channels >= parts)) {
+  const int64_t few_values = 64;
+  bool in_one_piece = view.inner >= few_values && view.channels >= 4 * parts;
+  if (view.channels >= parts && (in_one_piece || view.outer * view.inner < few_values * parts)) {
     return Cut{view, Axis::channels, parts};
   }
-  return outweigh && view.channels > 1 ? Cut{view, Axis::channels, view.channels} : cut_elements(how, view);
-}
-
-int64_t bytes_of_sums(int type_a, int type_b) {
-  return 8 * (linear_format(type_a).limbs + product_format(type_a, type_b).limbs + 2);
+  return cut_elements(how, view);
 }
 
 size_t bytes_of(int type) { return type == BN_F16 ? 2 : type == BN_F32 ? 4 : 8; }
@@ -86,17 +84,29 @@ const void* at(const void* values, int type, int64_t index) {
 
 void* at(void* values, int type, int64_t index) { return (char*)values + (int64_t)bytes_of(type) * index; }
 
-// Sums of its own for each part but the first, merged in the end.
+// The sums of each part while a pass adds to them. Where limbs may turn out to be missing, the whole sums stay as they are
+// until all has gone well.
 class PartSums {
  public:
   PartSums(bn_sums whole, const Cut& cut, int type_a, int type_b)
       : whole_(whole),
         cut_(cut),
         limbs_(linear_format(type_a).limbs + product_format(type_a, type_b).limbs),
-        linear_limbs_(linear_format(type_a).limbs) {
-    if (cut.axis != Axis::channels && cut.parts > 1) {
-      memory_ = (uint64_t*)calloc((cut.parts - 1) * cut.view.channels, (limbs_ + 2) * sizeof(uint64_t));
+        linear_limbs_(linear_format(type_a).limbs),
+        terms_(linear_format(type_a).terms + product_format(type_a, type_b).terms) {
+    int64_t channels = cut.view.channels;
+    doubles_per_part_ = channels * (terms_ + 1 + (whole.limbs == nullptr ? 0 : limbs_));
+    int64_t parts = cut.axis == Axis::channels ? 1 : cut.parts;
+    int64_t own = whole.limbs == nullptr ? parts : parts - 1;  // with limbs, the first part is the whole itself
+    if (own == 0 || channels == 0) return;
+    memory_ = (double*)calloc(own * doubles_per_part_, sizeof(double));
+    out_of_memory_ = memory_ == nullptr;
+    if (out_of_memory_ || whole.limbs != nullptr) return;
+    bn_sums first = own_sums(0);
+    for (int k = 0; k < terms_; k++) {
+      memcpy(first.terms + k * channels, whole.terms + k * whole.stride, sizeof(double) * channels);
     }
+    memcpy(first.flags, whole.flags, sizeof(int32_t) * channels);
   }
 
   PartSums(const PartSums&) = delete;
@@ -104,81 +114,124 @@ class PartSums {
 
   ~PartSums() { free(memory_); }
 
-  bool out_of_memory() const { return cut_.axis != Axis::channels && cut_.parts > 1 && memory_ == nullptr; }
+  bool out_of_memory() const { return out_of_memory_; }
 
+  // The sums part i adds to, from the part's first channel on.
   bn_sums part(int64_t i) const {
-    if (cut_.axis == Axis::channels) {
-      int64_t c = cut_.first_channel(i);
-      return bn_sums{whole_.counts + c, whole_.flags + c, whole_.terms + c, whole_.stride, whole_.limbs + c * limbs_};
-    }
-    return i == 0 ? whole_ : own(i);
+    if (cut_.axis != Axis::channels) return sums(i);
+    bn_sums first = sums(0);
+    int64_t c = cut_.first_channel(i);
+    return bn_sums{nullptr, first.flags + c, first.terms + c, first.stride,
+                   first.limbs == nullptr ? nullptr : first.limbs + c * limbs_};
   }
 
-  void merge() {
-    for (int64_t i = 1; memory_ != nullptr && i < cut_.parts; i++) {
-      bn_sums sums = own(i);
-      for (int64_t c = 0; c < cut_.view.channels; c++) {
-        whole_.counts[c] += sums.counts[c];
-        whole_.flags[c] |= sums.flags[c];
-        uint64_t* into = whole_.limbs + c * limbs_;
-        const uint64_t* from = sums.limbs + c * limbs_;
+  // Adds all parts, and the counts, to the whole. Returns false, and leaves the whole as it was, if limbs were missing.
+  bool merge(const Kernels& kernels, int type_a, int type_b) {
+    int64_t channels = cut_.view.channels;
+    bn_sums first = sums(0);
+    for (int64_t i = 1; cut_.axis != Axis::channels && i < cut_.parts; i++) {
+      bn_sums more = sums(i);
+      if (kernels.merge_terms[type_a][type_b](channels, more, first)) return false;
+      for (int64_t c = 0; c < channels; c++) first.flags[c] |= more.flags[c];
+      for (int64_t c = 0; more.limbs != nullptr && c < channels; c++) {
+        uint64_t *into = first.limbs + c * limbs_, *from = more.limbs + c * limbs_;
         fixed_merge(into, from, linear_limbs_);
         fixed_merge(into + linear_limbs_, from + linear_limbs_, limbs_ - linear_limbs_);
       }
     }
+    for (int64_t c = 0; c < channels; c++) whole_.counts[c] += cut_.view.outer * cut_.view.inner;
+    if (whole_.limbs != nullptr) return true;
+    for (int k = 0; k < terms_; k++) {
+      memcpy(whole_.terms + k * whole_.stride, first.terms + k * first.stride, sizeof(double) * channels);
+    }
+    memcpy(whole_.flags, first.flags, sizeof(int32_t) * channels);
+    return true;
   }
 
  private:
-  bn_sums own(int64_t i) const {
-    uint64_t* start = memory_ + (i - 1) * cut_.view.channels * (limbs_ + 2);
-    uint64_t* limbs = start + 2 * cut_.view.channels;
-    return bn_sums{(int64_t*)start, (int32_t*)(start + cut_.view.channels), nullptr, 0, limbs};
+  bn_sums sums(int64_t i) const {
+    if (whole_.limbs == nullptr) return own_sums(i);
+    return i == 0 ? whole_ : own_sums(i - 1);
+  }
+
+  bn_sums own_sums(int64_t i) const {
+    int64_t channels = cut_.view.channels;
+    double* terms = memory_ + i * doubles_per_part_;
+    double* flags = terms + terms_ * channels;
+    uint64_t* limbs = whole_.limbs == nullptr ? nullptr : (uint64_t*)(flags + channels);
+    return bn_sums{nullptr, (int32_t*)flags, terms, channels, limbs};
   }
 
   bn_sums whole_;
   Cut cut_;
   int limbs_;
   int linear_limbs_;
-  uint64_t* memory_ = nullptr;
+  int terms_;
+  int64_t doubles_per_part_;
+  double* memory_ = nullptr;
+  bool out_of_memory_ = false;
 };
 
+// The roads that all sums of this process took.
+std::atomic<int64_t> roads_taken[4];
+
+void count(const Roads& roads) {
+  int64_t counts[4] = {roads.tiles, roads.again, roads.expanded, roads.slow};
+  for (int i = 0; i < 4; i++) roads_taken[i].fetch_add(counts[i], std::memory_order_relaxed);
+}
+
+// Adds a chunk to sums: add(part) adds one part of it and tells whether limbs were missing.
+template <class F>
+int32_t add_parts(bn_how how, bn_view view, int type_a, int type_b, bn_sums sums, const F& add) {
+  if (view.channels == 0 || view.outer == 0 || view.inner == 0) return BN_OK;
+  Cut cut = cut_sums(how, view);
+  PartSums parts(sums, cut, type_a, type_b);
+  if (parts.out_of_memory()) return BN_OUT_OF_MEMORY;
+  std::atomic<bool> missing{false};
+  parallel(how.threads, cut.parts, [&](int64_t i) {
+    Roads roads = {};
+    if (add(cut.block(i), cut.offset(i), parts.part(i), &roads)) missing = true;
+    count(roads);
+  });
+  bool merged = false;
+  if (!missing) parallel(1, 1, [&](int64_t) { merged = parts.merge(kernels(how.isa), type_a, type_b); });
+  return merged ? BN_OK : BN_WANTS_LIMBS;
+}
+
 }  // namespace
+
+void bn_roads_taken(int64_t roads[4]) {
+  for (int i = 0; i < 4; i++) roads[i] = roads_taken[i].load(std::memory_order_relaxed);
+}
 
 int32_t bn_isa_available(int32_t isa) {
 #if defined(__x86_64__)
   if (isa == BN_AVX512) {
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
   }
-  if (isa == BN_AVX2) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  if (isa == BN_AVX2) {
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  }
 #endif
   return isa == BN_BASELINE;
 }
 
 int32_t bn_add_statistics(bn_how how, bn_view view, int32_t x_type, const void* x, bn_sums sums) {
-  if (sums.limbs == nullptr) return BN_WANTS_LIMBS;
-  Cut cut = cut_sums(how, view, bytes_of_sums(x_type, x_type));
-  PartSums parts(sums, cut, x_type, x_type);
-  if (parts.out_of_memory()) return BN_OUT_OF_MEMORY;
   auto add = kernels(how.isa).add_statistics[x_type];
-  parallel(how.threads, cut.parts, [&](int64_t i) { add(cut.block(i), at(x, x_type, cut.offset(i)), parts.part(i)); });
-  parts.merge();
-  return BN_OK;
+  return add_parts(how, view, x_type, x_type, sums,
+                   [&](const Block& block, int64_t offset, const bn_sums& part, Roads* roads) {
+                     return add(block, at(x, x_type, offset), part, roads);
+                   });
 }
 
 int32_t bn_add_gradient_sums(bn_how how, bn_view view, int32_t dy_type, const void* dy, int32_t x_type, const void* x,
                              bn_sums sums) {
-  if (sums.limbs == nullptr) return BN_WANTS_LIMBS;
-  Cut cut = cut_sums(how, view, bytes_of_sums(dy_type, x_type));
-  PartSums parts(sums, cut, dy_type, x_type);
-  if (parts.out_of_memory()) return BN_OUT_OF_MEMORY;
   auto add = kernels(how.isa).add_gradient_sums[dy_type][x_type];
-  parallel(how.threads, cut.parts, [&](int64_t i) {
-    int64_t offset = cut.offset(i);
-    add(cut.block(i), at(dy, dy_type, offset), at(x, x_type, offset), parts.part(i));
-  });
-  parts.merge();
-  return BN_OK;
+  return add_parts(how, view, dy_type, x_type, sums,
+                   [&](const Block& block, int64_t offset, const bn_sums& part, Roads* roads) {
+                     return add(block, at(dy, dy_type, offset), at(x, x_type, offset), part, roads);
+                   });
 }
 
 int32_t bn_normalise(bn_how how, bn_view view, int32_t x_type, const void* x, const double* mean,

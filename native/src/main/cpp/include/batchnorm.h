@@ -63,6 +63,11 @@ typedef struct {
 /* 1 if this processor has the instruction set. */
 int32_t bn_isa_available(int32_t isa);
 
+/* How the sums of this process were added so far, counted in columns of tiles (a tile is 256 rows, or 2048 values of one
+ * channel): all; those summed a second time, with a better guess; those that took expansions; those added value by
+ * value. */
+void bn_roads_taken(int64_t roads[4]);
+
 /* Adds x to Σx, Σx² and the counts. The linear format is x's type. */
 int32_t bn_add_statistics(bn_how how, bn_view view, int32_t x_type, const void* x, bn_sums sums);
 

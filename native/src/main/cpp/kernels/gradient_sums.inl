@@ -1,6 +1,6 @@
-// The gradient sums pass: dy, x → exact count, Σdy, Σdy·x per channel.
+// The gradient sums pass: dy, x → exact Σdy, Σdy·x per channel.
 
 template <class DY, class X>
-static void add_gradient_sums(const Block& block, const void* dy, const void* x, bn_sums sums) {
-  add_sums<false>(block, (const DY*)dy, (const X*)x, sums);
+static bool add_gradient_sums(const Block& block, const void* dy, const void* x, const bn_sums& sums, Roads* roads) {
+  return add_sums<false>(block, (const DY*)dy, (const X*)x, sums, roads);
 }

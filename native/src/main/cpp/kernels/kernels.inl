@@ -6,21 +6,45 @@
 
 #include <type_traits>
 
+#if defined(__x86_64__)
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+// Of gcc 12's own header, where it says that a value does not matter (gcc PR 105593).
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#include <immintrin.h>
+#pragma GCC diagnostic pop
+#else
+#include <immintrin.h>
+#endif
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
 #include "../fixed_point.h"
 #include "kernels.h"
 
 // The next loop's iterations do not depend on each other, even where an output is an input.
 #if defined(__clang__)
 #define BN_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
-#define BN_UNROLL_4 _Pragma("clang loop unroll_count(4)")
+#define BN_UNROLL_2 _Pragma("clang loop unroll_count(2)")
+#define BN_UNROLL_8 _Pragma("clang loop unroll_count(8)")
 #else
 #define BN_INDEPENDENT _Pragma("GCC ivdep")
-#define BN_UNROLL_4 _Pragma("GCC unroll 4")
+#define BN_UNROLL_2 _Pragma("GCC unroll 2")
+#define BN_UNROLL_8 _Pragma("GCC unroll 8")
 #endif
+
+// Not worth a copy at each place that calls it.
+#define SHARED __attribute__((noinline))
 
 namespace {
 #include "element.inl"
-#include "exact_tile.inl"
+#include "vector.inl"
+#include "window.inl"
+#include "slow_roads.inl"
+#include "columns.inl"
+#include "runs.inl"
 #include "gradient_sums.inl"
 #include "input_gradient.inl"
 #include "normalise.inl"
@@ -39,6 +63,7 @@ namespace {
   {                                                            \
     BN_EACH(add_statistics),             /* x */               \
         BN_PAIRS(add_gradient_sums),     /* dy, x */           \
+        BN_PAIRS(merge_terms),           /* dy, x */           \
         BN_PAIRS(normalise),             /* x, y */            \
         BN_TRIPLES(input_gradient),      /* dy, x, dx */       \
         BN_PAIRS(frozen_input_gradient)  /* dy, dx */          \

@@ -1,5 +1,5 @@
-// The statistics pass: x → exact count, Σx, Σx² per channel.
+// The statistics pass: x → exact Σx, Σx² per channel.
 
-template <class X> static void add_statistics(const Block& block, const void* x, bn_sums sums) {
-  add_sums<true>(block, (const X*)x, (const X*)x, sums);
+template <class X> static bool add_statistics(const Block& block, const void* x, const bn_sums& sums, Roads* roads) {
+  return add_sums<true>(block, (const X*)x, (const X*)x, sums, roads);
 }

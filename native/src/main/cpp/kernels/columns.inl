@@ -1,0 +1,419 @@
+// Exact sums where neighbouring values belong to different channels: NC, NHWC, and channels of a few inner values.
+//
+// A strip is some columns × all rows of a block. It is summed tile by tile, TILE_ROWS rows each: the accumulators of all
+// its columns lie in the first-level cache, and are loaded and stored once for several rows. Column j belongs to channel
+// (first + j) mod period / inner: rows of few columns are folded, several to one.
+
+template <bool SAME, class A, class B> struct Strip {
+  typedef Kind<A, B> K;
+  typedef Accumulators<SAME, A, B> Registers;
+  // What lies in the first-level cache is 20 KiB for f32 statistics.
+  static constexpr int COLUMNS = K::PRODUCT_EXACT ? 512 : 256;
+
+  int64_t first, period, inner;
+  int columns;
+  Roads roads;
+  double sum[COLUMNS], sum_low[COLUMNS], high[COLUMNS], low[COLUMNS], error_high[COLUMNS], error_low[COLUMNS];
+  double start[COLUMNS], start_linear[COLUMNS];
+  uint32_t largest_a[COLUMNS], smallest_a[COLUMNS], largest_b[COLUMNS], smallest_b[COLUMNS];
+  double terms[K::TERMS][COLUMNS];
+
+  int slots() const { return (columns + GROUP - 1) / GROUP * GROUP; }
+
+  // The first column of a group: the last group ends with the last column, and may repeat some of the one before.
+  int column(int slot) const { return slot + GROUP <= columns ? slot : columns - GROUP; }
+
+  // Where column j of the last group lies.
+  int slot_of(int j) const { return columns < GROUP ? j : slots() - columns + j; }
+
+  // The first lane of a group that is not repeated.
+  int fresh(int slot) const { return slot - column(slot); }
+
+  // The sums of the channel to which lane j of a group belongs, with the terms of this strip.
+  ChannelSums sums_of(int slot, int j, const bn_sums& sums) {
+    ChannelSums channel = channel_sums<A, B>(sums, (first + column(slot) + j) % period / inner);
+    channel.terms = &terms[0][slot + j];
+    channel.stride = COLUMNS;
+    return channel;
+  }
+
+  void load_registers(int slot, Registers& r) const {
+    for (int half = 0; half < 2; half++) {
+      int j = slot + half * LANES;
+      r.sum[half] = load(sum + j);
+      r.high[half] = load(high + j);
+      r.low[half] = load(low + j);
+      if (!K::LINEAR_EXACT) r.sum_low[half] = load(sum_low + j);
+      if (!K::PRODUCT_EXACT) {
+        r.error_high[half] = load(error_high + j);
+        r.error_low[half] = load(error_low + j);
+      }
+    }
+    r.largest_a = load_vector<Words>(largest_a + slot);
+    r.smallest_a = load_vector<Words>(smallest_a + slot);
+    if (!SAME) {
+      r.largest_b = load_vector<Words>(largest_b + slot);
+      r.smallest_b = load_vector<Words>(smallest_b + slot);
+    }
+  }
+
+  void store_registers(int slot, const Registers& r) {
+    for (int half = 0; half < 2; half++) {
+      int j = slot + half * LANES;
+      store_vector(sum + j, r.sum[half]);
+      store_vector(high + j, r.high[half]);
+      store_vector(low + j, r.low[half]);
+      if (!K::LINEAR_EXACT) store_vector(sum_low + j, r.sum_low[half]);
+      if (!K::PRODUCT_EXACT) {
+        store_vector(error_high + j, r.error_high[half]);
+        store_vector(error_low + j, r.error_low[half]);
+      }
+    }
+    store_vector(largest_a + slot, r.largest_a);
+    store_vector(smallest_a + slot, r.smallest_a);
+    if (!SAME) {
+      store_vector(largest_b + slot, r.largest_b);
+      store_vector(smallest_b + slot, r.smallest_b);
+    }
+  }
+
+  // A group's accumulators at the start of its windows.
+  void clear_registers(int slot, Registers& r) const {
+    clear(r);
+    for (int half = 0; half < 2; half++) {
+      r.high[half] = load(start + slot + half * LANES);
+      if (!K::LINEAR_EXACT) r.sum[half] = load(start_linear + slot + half * LANES);
+      if (!K::PRODUCT_EXACT) r.error_high[half] = r.high[half] * 0x1p-53;
+    }
+  }
+
+  // Windows for what the patterns of all groups tell.
+  SHARED void guess(bool f16) {
+    Registers r;
+    for (int slot = 0; slot < columns; slot += GROUP) {
+      load_registers(slot, r);
+      set_starts(slot, windows_of(r, T, f16), ~Ints{});
+    }
+  }
+
+  // All accumulators at the start of their windows, or at 0.
+  SHARED void clear_all(bool to_zero) {
+    Registers r;
+    for (int slot = 0; slot < columns; slot += GROUP) {
+      if (to_zero) {
+        clear(r);
+      } else {
+        clear_registers(slot, r);
+      }
+      store_registers(slot, r);
+    }
+  }
+
+  // Adds the sums of a tile to the terms, and lists the groups that have columns whose sums are not exact: those are
+  // not added. Returns whether limbs were missing.
+  SHARED bool settle(bool f16, const bn_sums& sums, int* unsettled, int* count) {
+    bool missing = false;
+    Registers r;
+    for (int slot = 0; slot < columns; slot += GROUP) {
+      load_registers(slot, r);
+      Windows w = windows_of(r, T, f16);
+      if (any(~exact(slot, w))) {
+        unsettled[(*count)++] = slot;
+        continue;
+      }
+      missing |= drain(slot, r, ~Ints{}, sums);
+      set_starts(slot, w, w.regular & w.met);
+    }
+    roads.tiles += columns;
+    return missing;
+  }
+
+  // Lets the windows of masked columns start at the best k for what was met.
+  void set_starts(int slot, const Windows& w, Ints mask) {
+    Ints best = w.best(), best_linear = w.best_linear();
+    for (int half = 0; half < 2; half++) {
+      int j = slot + half * LANES;
+      Longs set = half_of(mask, half);
+      store_vector(start + j, set ? window_start(half_of(best, half)) : load(start + j));
+      if (!K::LINEAR_EXACT) {
+        store_vector(start_linear + j, set ? window_start(half_of(best_linear, half)) : load(start_linear + j));
+      }
+    }
+  }
+
+  // The columns of a group whose sums are exact.
+  Ints exact(int slot, const Windows& w) const {
+    Ints k = group_of(window_exponent(load(start + slot)), window_exponent(load(start + slot + LANES)));
+    if (K::LINEAR_EXACT) return w.hold(k, Ints{});
+    return w.hold(k, group_of(window_exponent(load(start_linear + slot)),
+                              window_exponent(load(start_linear + slot + LANES))));
+  }
+
+  // Adds what masked columns of a group have summed to their terms. Returns whether limbs were missing.
+  SHARED bool drain(int slot, const Registers& r, Ints mask, const bn_sums& sums) {
+    bool missing = false;
+    for (int half = 0; half < 2; half++) {
+      int j = slot + half * LANES;
+      Longs in = half_of(mask, half);
+      Doubles linear[K::LINEAR_TERMS], product[K::PRODUCT_TERMS], rest[2][2] = {}, error_rest[2] = {};
+      for (int k = 0; k < K::LINEAR_TERMS; k++) linear[k] = load(terms[k] + j);
+      for (int k = 0; k < K::PRODUCT_TERMS; k++) product[k] = load(terms[K::LINEAR_TERMS + k] + j);
+      Doubles sum = K::LINEAR_EXACT ? r.sum[half] : r.sum[half] - load(start_linear + j), begin = load(start + j);
+      rest[0][0] = add_to_terms<K::LINEAR_TERMS>(linear, masked(sum, in));
+      if (!K::LINEAR_EXACT) rest[0][1] = add_to_terms<K::LINEAR_TERMS>(linear, masked(r.sum_low[half], in));
+      rest[1][0] = add_to_terms<K::PRODUCT_TERMS>(product, masked(r.high[half] - begin, in));
+      rest[1][1] = add_to_terms<K::PRODUCT_TERMS>(product, masked(r.low[half], in));
+      if (!K::PRODUCT_EXACT) {
+        Doubles error = r.error_high[half] - begin * 0x1p-53;
+        error_rest[0] = add_to_terms<K::PRODUCT_TERMS>(product, masked(error, in));
+        error_rest[1] = add_to_terms<K::PRODUCT_TERMS>(product, masked(r.error_low[half], in));
+      }
+      for (int k = 0; k < K::LINEAR_TERMS; k++) store_vector(terms[k] + j, linear[k]);
+      for (int k = 0; k < K::PRODUCT_TERMS; k++) store_vector(terms[K::LINEAR_TERMS + k] + j, product[k]);
+      Longs left = (rest[0][0] != 0) | (rest[0][1] != 0) | (rest[1][0] != 0) | (rest[1][1] != 0) |
+                   (error_rest[0] != 0) | (error_rest[1] != 0);
+      if (!any(left)) continue;
+      for (int i = 0; i < LANES; i++) {
+        if (half * LANES + i < fresh(slot)) continue;
+        ChannelSums channel = sums_of(slot, half * LANES + i, sums);
+        missing |= add_number<A, B>(channel, false, rest[0][0][i]) | add_number<A, B>(channel, false, rest[0][1][i]) |
+                   add_number<A, B>(channel, true, rest[1][0][i]) | add_number<A, B>(channel, true, rest[1][1][i]) |
+                   add_number<A, B>(channel, true, error_rest[0][i]) |
+                   add_number<A, B>(channel, true, error_rest[1][i]);
+      }
+    }
+    return missing;
+  }
+};
+
+// Adds ROWS rows to a group's accumulators.
+template <int ROWS, class Registers, class A, class B>
+static inline void sum_rows(Registers& r, const A* a, const B* b, int64_t stride) {
+  if (Registers::K::PRODUCT_EXACT) {
+    BN_UNROLL_8
+    for (int row = 0; row < ROWS; row++) r.add(a + row * stride, b + row * stride);
+    return;
+  }
+  // Twelve accumulators do not fit the registers with all that is computed on the way; six do.
+  BN_UNROLL_8
+  for (int row = 0; row < ROWS; row++) r.note(a + row * stride, b + row * stride);
+  BN_UNROLL_2
+  for (int half = 0; half < 2; half++) {
+    BN_UNROLL_8
+    for (int row = 0; row < ROWS; row++) r.add_half(half, a + row * stride, b + row * stride);
+  }
+}
+
+// Adds ROWS rows to all groups of a strip.
+template <int ROWS, class S, class A, class B>
+static SHARED void sum_tile_rows(S& strip, const A* a, const B* b, int64_t stride) {
+  for (int slot = 0; slot < strip.columns; slot += GROUP) {
+    int64_t at = strip.column(slot);
+    typename S::Registers r;
+    strip.load_registers(slot, r);
+    sum_rows<ROWS>(r, a + at, b + at, stride);
+    strip.store_registers(slot, r);
+  }
+}
+
+// The columns of a group that windows cannot sum: expanded, and value by value where even that leaves a rest.
+template <bool SAME, class WideA, class WideB, class A, class B>
+static SHARED bool sum_wide_columns(Strip<SAME, WideA, WideB>& strip, int slot, const A* a, const B* b, int64_t stride,
+                                    int rows, Ints wide, Ints regular, const bn_sums& sums) {
+  Expansions<SAME, WideA, WideB> expansions = {};
+  for (int row = 0; row < rows; row++) expansions.add(a + row * stride, b + row * stride);
+  bool missing = false;
+  for (int j = strip.fresh(slot); j < GROUP; j++) {
+    if (wide[j] == 0) continue;
+    ChannelSums channel = strip.sums_of(slot, j, sums);
+    if (regular[j] != 0 && expansions.rest[j / LANES][j % LANES] == 0) {
+      strip.roads.expanded++;
+      missing |= expansions.drain(j, channel);
+      continue;
+    }
+    strip.roads.slow++;
+    for (int row = 0; row < rows; row++) {
+      missing |= add_slowly<SAME>(channel, widened(a[row * stride + j]), widened(b[row * stride + j]));
+    }
+  }
+  return missing;
+}
+
+// A group some columns of which were not exact: summed again in the windows that the tile asks for.
+template <class S, class A, class B>
+static SHARED bool sum_group_again(S& strip, int slot, const A* a, const B* b, int64_t stride, int rows,
+                                   const bn_sums& sums) {
+  typename S::Registers r;
+  strip.load_registers(slot, r);
+  Windows w = windows_of(r, T, BOTH_F16<A, B>);
+  Ints exact = strip.exact(slot, w), again = ~exact & w.possible();
+  if (any(again)) {
+    strip.set_starts(slot, w, again);
+    strip.clear_registers(slot, r);
+    for (int row = 0; row < rows; row++) sum_rows<1>(r, a + row * stride, b + row * stride, stride);
+    exact |= again;
+    for (int j = 0; j < GROUP; j++) strip.roads.again += again[j] != 0;
+  }
+  bool missing = false;
+  if (any(~exact)) missing = sum_wide_columns(strip, slot, a, b, stride, rows, ~exact, w.regular, sums);
+  missing |= strip.drain(slot, r, exact, sums);
+  strip.set_starts(slot, w, w.regular & w.met);
+  return missing;
+}
+
+// Adds a tile to the strip's terms. The first tile's windows are guessed from its first rows. Returns whether limbs were
+// missing.
+template <class S, class A, class B>
+static bool sum_tile(S& strip, const A* a, const B* b, int64_t stride, int rows, bool first, const bn_sums& sums) {
+  if (first) {
+    strip.clear_all(true);
+    for (int slot = 0; slot < strip.columns; slot += GROUP) {
+      int64_t at = strip.column(slot);
+      typename S::Registers r;
+      strip.load_registers(slot, r);
+      for (int row = 0; row < rows && row < 8; row++) r.note(a + at + row * stride, b + at + row * stride);
+      strip.store_registers(slot, r);
+    }
+    strip.guess(BOTH_F16<A, B>);
+  }
+  strip.clear_all(false);
+  int row = 0;
+  for (; row + 8 <= rows; row += 8) sum_tile_rows<8>(strip, a + row * stride, b + row * stride, stride);
+  for (; row < rows; row++) sum_tile_rows<1>(strip, a + row * stride, b + row * stride, stride);
+  int unsettled[S::COLUMNS / GROUP], count = 0;
+  bool missing = strip.settle(BOTH_F16<A, B>, sums, unsettled, &count);
+  for (int i = 0; i < count; i++) {
+    int64_t at = strip.column(unsettled[i]);
+    missing |= sum_group_again(strip, unsettled[i], a + at, b + at, stride, rows, sums);
+  }
+  return missing;
+}
+
+// Adds all rows to the strip's terms; rows lie `stride` apart. Returns whether limbs were missing.
+template <bool SAME, class S, class A, class B>
+static bool sum_strip(S& strip, const A* a, const B* b, int64_t stride, int64_t rows,
+                      const bn_sums& sums) {
+  bool missing = false;
+  for (int64_t row = 0; row < rows; row += TILE_ROWS) {
+    int64_t at = row * stride;
+    int tile = (int)(rows - row < TILE_ROWS ? rows - row : TILE_ROWS);
+    if (strip.columns >= GROUP) {
+      missing |= sum_tile(strip, a + at, b + at, stride, tile, row == 0, sums);
+      continue;
+    }
+    A copy_a[TILE_ROWS * GROUP] = {};
+    B copy_b[SAME ? 1 : TILE_ROWS * GROUP] = {};
+    for (int r = 0; r < tile; r++) {
+      memcpy(copy_a + r * GROUP, a + at + r * stride, strip.columns * sizeof(A));
+      if (!SAME) memcpy(copy_b + r * GROUP, b + at + r * stride, strip.columns * sizeof(B));
+    }
+    int columns = strip.columns;
+    strip.columns = GROUP;
+    missing |= sum_tile(strip, copy_a, SAME ? (const B*)(const void*)copy_a : copy_b, GROUP, tile, row == 0, sums);
+    strip.columns = columns;
+  }
+  return missing;
+}
+
+// Takes the terms of a strip from the channels and gives them back: each column is a channel.
+template <bool SAME, class A, class B> static SHARED void take_terms(Strip<SAME, A, B>& strip, const bn_sums& sums) {
+  for (int k = 0; k < Kind<A, B>::TERMS; k++) {
+    const double* from = sums.terms + k * sums.stride + strip.first;
+    int whole = strip.columns / GROUP * GROUP;
+    memcpy(strip.terms[k], from, sizeof(double) * whole);
+    memset(strip.terms[k] + whole, 0, sizeof(double) * (strip.slots() - whole));
+    for (int j = whole; j < strip.columns; j++) strip.terms[k][strip.slot_of(j)] = from[j];
+  }
+}
+
+template <bool SAME, class A, class B> static SHARED void give_terms(const Strip<SAME, A, B>& strip, const bn_sums& sums) {
+  for (int k = 0; k < Kind<A, B>::TERMS; k++) {
+    double* to = sums.terms + k * sums.stride + strip.first;
+    int whole = strip.columns / GROUP * GROUP;
+    memcpy(to, strip.terms[k], sizeof(double) * whole);
+    for (int j = whole; j < strip.columns; j++) to[j] = strip.terms[k][strip.slot_of(j)];
+  }
+}
+
+// Adds columns [half, 2·half) of a strip's terms to columns [0, half); what no term can hold stays where it was.
+template <class K, class V, int COLUMNS> static void fold_terms(double (&terms)[K::TERMS][COLUMNS], int half) {
+  for (int j = 0; j < half; j += sizeof(V) / sizeof(double)) {
+    V into[K::TERMS], more[K::TERMS];
+    for (int k = 0; k < K::TERMS; k++) {
+      into[k] = load_vector<V>(&terms[k][j]);
+      more[k] = load_vector<V>(&terms[k][half + j]);
+    }
+    merge<K>(into, more);
+    for (int k = 0; k < K::TERMS; k++) {
+      store_vector(&terms[k][j], into[k]);
+      store_vector(&terms[k][half + j], more[k]);
+    }
+  }
+}
+
+// Adds the terms of columns that are parts of channels to the channels. Returns whether limbs were missing.
+template <bool SAME, class A, class B> static SHARED bool add_terms(Strip<SAME, A, B>& strip, const bn_sums& sums) {
+  typedef Kind<A, B> K;
+  for (int k = 0; k < K::TERMS; k++) {
+    for (int j = strip.columns / GROUP * GROUP; j < strip.columns; j++) {
+      strip.terms[k][j] = strip.terms[k][strip.slot_of(j)];
+    }
+  }
+  int half = strip.columns / 2;
+  for (; 2 * half % strip.period == 0 && half % strip.period == 0; half /= 2) {
+    if (half % LANES == 0) {
+      fold_terms<K, Doubles>(strip.terms, half);
+    } else {
+      fold_terms<K, double>(strip.terms, half);
+    }
+    if (half % 2 != 0) break;
+  }
+  bool missing = false;
+  for (int j = 0; j < strip.columns; j++) {
+    ChannelSums channel = channel_sums<A, B>(sums, (strip.first + j) % strip.period / strip.inner);
+    for (int k = 0; k < K::TERMS; k++) {
+      if (strip.terms[k][j] != 0) missing |= add_number<A, B>(channel, k >= K::LINEAR_TERMS, strip.terms[k][j]);
+    }
+  }
+  return missing;
+}
+
+// Adds a block to the sums of its channels. Returns whether limbs were missing; then the sums are spoilt.
+template <bool SAME, class A, class B>
+static bool add_columns(const Block& block, const A* a, const B* b, const bn_sums& sums, Roads* roads) {
+  typedef Strip<SAME, Wide<A>, Wide<B>> S;
+  S strip;
+  strip.roads = Roads{};
+  strip.period = block.channels * block.inner;
+  strip.inner = block.inner;
+  bool missing = false;
+  // Columns from `from` of `rows` rows, `width` of them.
+  auto sum = [&](const A* a, const B* b, int64_t stride, int64_t rows, int64_t width) {
+    for (strip.first = 0; strip.first < width; strip.first += S::COLUMNS) {
+      strip.columns = (int)(width - strip.first < S::COLUMNS ? width - strip.first : S::COLUMNS);
+      bool each_a_channel = block.inner == 1 && width == strip.period;
+      if (each_a_channel) {
+        take_terms(strip, sums);
+      } else {
+        memset(strip.terms, 0, sizeof strip.terms);
+      }
+      missing |= sum_strip<SAME>(strip, a + strip.first, b + strip.first, stride, rows, sums);
+      if (each_a_channel) {
+        give_terms(strip, sums);
+      } else {
+        missing |= add_terms(strip, sums);
+      }
+    }
+  };
+  // Rows of few columns, or of columns that leave a group half empty, are folded while enough rows remain.
+  int64_t folds = 1, period = strip.period;
+  while (block.outer_stride == period && 2 * period * folds <= S::COLUMNS && block.outer >= 32 * folds &&
+         (period * folds < 8 * GROUP || period * folds % GROUP != 0)) {
+    folds *= 2;
+  }
+  int64_t rows = block.outer / folds, rest = block.outer % folds, at = rows * folds * block.outer_stride;
+  sum(a, b, folds * block.outer_stride, rows, folds * period);
+  if (rest > 0) sum(a + at, b + at, 0, 1, rest * period);
+  *roads += strip.roads;
+  return missing;
+}

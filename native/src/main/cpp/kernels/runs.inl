@@ -1,0 +1,243 @@
+// Exact sums where a channel's values are neighbours: NCHW, and a single channel. A run is folded into GROUP columns, all
+// with the windows of their channel.
+
+// Values of a tile: 2^TILE_LOG_VALUES, so that the columns can be added up exactly too, as a rule.
+constexpr int TILE_LOG_VALUES = 11, TILE_VALUES = 1 << TILE_LOG_VALUES;
+
+// Which values of a run's last group were not in the group before: the last `count`.
+struct Rest {
+  int count;
+  Longs values[2];
+  Words patterns_a;
+  Words patterns_b;
+};
+
+// Some runs of one channel.
+template <class A, class B> struct Runs {
+  const A* a;
+  const B* b;
+  int64_t count;
+  int64_t stride;
+  int64_t length;
+  Rest rest;
+  static constexpr bool F16 = BOTH_F16<A, B>;
+
+  Rest rest_of_length() const {
+    Rest rest;
+    rest.count = (int)(length % GROUP);
+    float floats[GROUP];
+    double doubles[GROUP];
+    for (int i = 0; i < GROUP; i++) {
+      uint64_t mask = i < GROUP - rest.count ? 0 : ~(uint64_t)0;
+      memcpy(floats + i, &mask, sizeof floats[i]);
+      memcpy(doubles + i, &mask, sizeof doubles[i]);
+    }
+    rest.values[0] = load_vector<Longs>(doubles);
+    rest.values[1] = load_vector<Longs>(doubles + LANES);
+    Words of_floats = load_vector<Words>(floats), of_doubles = patterns(doubles);
+    rest.patterns_a = IS_F64<A> ? of_doubles : of_floats;
+    rest.patterns_b = IS_F64<B> ? of_doubles : of_floats;
+    return rest;
+  }
+
+  // Hands all values to add(a, b) in groups, the rest of each run filled up with zeros or masked.
+  template <class Add, class AddRest> void each(const Add& add, const AddRest& add_rest) const {
+    for (int64_t run = 0; run < count; run++) {
+      const A* from_a = a + run * stride;
+      const B* from_b = b + run * stride;
+      int64_t i = 0;
+      for (; i + GROUP <= length; i += GROUP) add(from_a + i, from_b + i);
+      if (rest.count == 0) continue;
+      if (length > GROUP) {
+        add_rest(from_a + length - GROUP, from_b + length - GROUP);
+      } else {
+        A copy_a[GROUP] = {};
+        B copy_b[GROUP] = {};
+        memcpy(copy_a, from_a, length * sizeof(A));
+        memcpy(copy_b, from_b, length * sizeof(B));
+        add(copy_a, copy_b);
+      }
+    }
+  }
+};
+
+// Every lane the largest or smallest of all.
+static inline Words largest_of(Words words) {
+  uint32_t result = words[0];
+  for (int i = 1; i < GROUP; i++) result = words[i] > result ? words[i] : result;
+  return Words{} + result;
+}
+
+static inline Words smallest_of(Words words) { return ~largest_of(~words); }
+
+static inline double sum_of_lanes(Doubles first, Doubles second) {
+  Doubles both = first + second;
+  double sum = 0;
+  for (int i = 0; i < LANES; i++) sum += both[i];
+  return sum;
+}
+
+// One channel while its runs are added.
+template <bool SAME, class A, class B> struct ChannelOfRuns {
+  typedef Kind<A, B> K;
+  typedef Accumulators<SAME, A, B> Registers;
+  ChannelSums sums;
+  Roads* roads;
+  int k = 0, k_linear = 0;  // of its windows
+
+  void clear_registers(Registers& r) const {
+    clear(r);
+    for (int half = 0; half < 2; half++) {
+      r.high[half] = window_start(Longs{} + k);
+      if (!K::LINEAR_EXACT) r.sum[half] = window_start(Longs{} + k_linear);
+      if (!K::PRODUCT_EXACT) r.error_high[half] = r.high[half] * 0x1p-53;
+    }
+  }
+
+  template <class Runs> SHARED void sum(const Runs& runs, Registers& registers) const {
+    Registers r;
+    clear_registers(r);
+    runs.each([&](auto* a, auto* b) { r.add(a, b); }, [&](auto* a, auto* b) { r.add_rest(a, b, runs.rest); });
+    r.largest_a = largest_of(r.largest_a);
+    r.smallest_a = smallest_of(r.smallest_a);
+    if (!SAME) {
+      r.largest_b = largest_of(r.largest_b);
+      r.smallest_b = smallest_of(r.smallest_b);
+    }
+    registers = r;
+  }
+
+  // Windows for what some runs begin with.
+  template <class Runs> SHARED void guess(Runs runs, int t) {
+    Registers r;
+    runs.count = runs.count < 4 ? runs.count : 4;
+    runs.length = runs.length < 4 * GROUP ? runs.length : 4 * GROUP;
+    runs.rest = runs.rest_of_length();
+    sum(runs, r);
+    start_at_best(windows_of(r, t, runs.F16));
+  }
+
+  void start_at_best(const Windows& w) {
+    k = w.best()[0];
+    k_linear = w.best_linear()[0];
+  }
+
+  bool exact(const Windows& w) const { return w.hold(Ints{} + k, Ints{} + k_linear)[0] != 0; }
+
+  // The sums of all columns together.
+  SHARED bool drain(const Registers& r) {
+    Doubles begin = window_start(Longs{} + k), linear = {};
+    if (!K::LINEAR_EXACT) linear = window_start(Longs{} + k_linear);
+    bool missing = add_number<A, B>(sums, false, sum_of_lanes(r.sum[0] - linear, r.sum[1] - linear)) |
+                   add_number<A, B>(sums, true, sum_of_lanes(r.high[0] - begin, r.high[1] - begin)) |
+                   add_number<A, B>(sums, true, sum_of_lanes(r.low[0], r.low[1]));
+    if (!K::LINEAR_EXACT) missing |= add_number<A, B>(sums, false, sum_of_lanes(r.sum_low[0], r.sum_low[1]));
+    if (!K::PRODUCT_EXACT) {
+      begin *= 0x1p-53;
+      missing |= add_number<A, B>(sums, true, sum_of_lanes(r.error_high[0] - begin, r.error_high[1] - begin)) |
+                 add_number<A, B>(sums, true, sum_of_lanes(r.error_low[0], r.error_low[1]));
+    }
+    return missing;
+  }
+
+  // The sums of each column.
+  SHARED bool drain_columns(const Registers& r) {
+    bool missing = false;
+    for (int i = 0; i < GROUP; i++) {
+      Registers column;
+      clear(column);
+      clear_registers(column);
+      int half = i / LANES, j = i % LANES;
+      column.sum[half][j] = r.sum[half][j];
+      column.sum_low[half][j] = r.sum_low[half][j];
+      column.high[half][j] = r.high[half][j];
+      column.low[half][j] = r.low[half][j];
+      column.error_high[half][j] = r.error_high[half][j];
+      column.error_low[half][j] = r.error_low[half][j];
+      missing |= drain(column);
+    }
+    return missing;
+  }
+
+  // Adds a tile of runs, at most 2^T groups. Returns whether limbs were missing.
+  template <class Runs> SHARED bool add_tile(const Runs& runs, int t) {
+    Registers r;
+    sum(runs, r);
+    Windows all = windows_of(r, t, runs.F16), each = windows_of(r, T, runs.F16);
+    roads->tiles++;
+    if (!exact(all) && !exact(each) && each.possible()[0] != 0) {
+      roads->again++;
+      start_at_best(all.possible()[0] != 0 ? all : each);
+      sum(runs, r);
+    }
+    bool missing;
+    if (exact(all)) {
+      missing = drain(r);
+    } else if (exact(each)) {
+      missing = drain_columns(r);
+    } else {
+      missing = add_wide_tile(runs, each.regular[0] != 0);
+    }
+    if ((all.regular & all.met)[0] != 0) start_at_best(all);
+    return missing;
+  }
+
+  template <class Runs> SHARED bool add_wide_tile(const Runs& runs, bool regular) {
+    bool missing = false;
+    if (regular) {
+      Expansions<SAME, A, B> expansions = {};
+      runs.each([&](auto* a, auto* b) { expansions.add(a, b); },
+                [&](auto* a, auto* b) { expansions.add_rest(a, b, runs.rest); });
+      if (!any(expansions.rest[0] | expansions.rest[1])) {
+        roads->expanded++;
+        for (int j = 0; j < GROUP; j++) missing |= expansions.drain(j, sums);
+        return missing;
+      }
+    }
+    roads->slow++;
+    for (int64_t run = 0; run < runs.count; run++) {
+      for (int64_t i = 0; i < runs.length; i++) {
+        int64_t at = run * runs.stride + i;
+        missing |= add_slowly<SAME>(sums, widened(runs.a[at]), widened(runs.b[at]));
+      }
+    }
+    return missing;
+  }
+};
+
+static inline int log_of(int64_t count) { return count <= 1 ? 0 : 64 - __builtin_clzll((uint64_t)count - 1); }
+
+// Adds a block to the sums of its channels. Returns whether limbs were missing; then the sums are spoilt.
+template <bool SAME, class A, class B>
+static bool add_runs(const Block& block, const A* a, const B* b, const bn_sums& sums, Roads* roads) {
+  // A tile is some whole runs, or a piece of a run.
+  int64_t groups = (block.inner + GROUP - 1) / GROUP, most = TILE_VALUES / GROUP;
+  int64_t runs_at_once = groups < most ? most / groups : 1, length_at_once = groups < most ? block.inner : TILE_VALUES;
+  bool missing = false;
+  for (int64_t c = 0; c < block.channels; c++) {
+    ChannelOfRuns<SAME, Wide<A>, Wide<B>> channel = {channel_sums<Wide<A>, Wide<B>>(sums, c), roads};
+    for (int64_t outer = 0; outer < block.outer; outer += runs_at_once) {
+      for (int64_t first = 0; first < block.inner; first += length_at_once) {
+        int64_t at = outer * block.outer_stride + c * block.channel_stride + first;
+        Runs<A, B> runs = {a + at, b + at, runs_at_once, block.outer_stride, length_at_once, {}};
+        if (runs.count > block.outer - outer) runs.count = block.outer - outer;
+        if (runs.length > block.inner - first) runs.length = block.inner - first;
+        runs.rest = runs.rest_of_length();
+        int t = log_of(runs.count * runs.length);
+        if (outer == 0 && first == 0) channel.guess(runs, t);
+        missing |= channel.add_tile(runs, t);
+      }
+    }
+  }
+  return missing;
+}
+
+// Fewer inner values than this are columns.
+constexpr int FEW_INNER = 8;
+
+template <bool SAME, class A, class B>
+static bool add_sums(const Block& block, const A* a, const B* b, const bn_sums& sums, Roads* roads) {
+  return block.inner < FEW_INNER && block.channel_stride == block.inner
+             ? add_columns<SAME>(block, a, b, sums, roads)
+             : add_runs<SAME>(block, a, b, sums, roads);
+}
