@@ -2,6 +2,8 @@ package dev.batchnorm;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -14,6 +16,8 @@ import java.util.Random;
 import java.util.function.Supplier;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class ExactSumsTest {
   private static final BatchNorm NORM = BatchNorm.builder().build();
@@ -299,6 +303,95 @@ class ExactSumsTest {
       }
       assertEquals(merged, ExactSums.merged(b, a), "seed " + seed);
     }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"F16, 0", "F32, 0", "F32, 1e4", "F64, 0", "F64, 1e4", "F64, 1e10"})
+  void ordinaryDataNeedNoLimbs(DType type, double mean) {
+    Random random = new Random(1);
+    double[] values =
+        random.doubles(100_000, 0, 1).map(u -> mean + random.nextGaussian()).toArray();
+    ExactSums whole = sums(type, values);
+    assertNull(whole.limbs());
+    ExactSums pieces = ExactSums.statistics(1, type);
+    for (int i = 0; i < values.length; i += 100) {
+      pieces.merge(sums(type, Arrays.copyOfRange(values, i, i + 100)));
+    }
+    assertNull(pieces.limbs());
+    assertEquals(whole, pieces);
+    assertNull(ExactSums.merged(whole, ExactSums.statistics(1, DType.F64)).limbs());
+  }
+
+  @Test
+  void whatNoTermHoldsGoesToLimbs() {
+    ExactSums sums = sums(DType.F32, 0x1p100, 1);
+    assertNull(sums.limbs());
+    sums.merge(sums(DType.F32, 0x1p-100));
+    assertNotNull(sums.limbs());
+    BigInteger sum = BigInteger.ONE.shiftLeft(100).add(BigInteger.ONE).shiftLeft(100);
+    assertEquals(sum.add(BigInteger.ONE).shiftLeft(49), sums.linearSum(0));
+    assertEquals(sums(DType.F32, 0x1p-100, 1, 0x1p100), sums);
+  }
+
+  @Test
+  void termsThatOverlapMakeRoom() {
+    ExactSums sums = ExactSums.statistics(1, DType.F32);
+    sums.terms()[0] = 3;
+    sums.terms()[1] = 1;
+    sums.merge(sums(DType.F32, 0x1p-60));
+    assertNull(sums.limbs());
+    assertEquals(4, sums.terms()[0]);
+    assertEquals(0x1p-60, sums.terms()[1]);
+  }
+
+  @Test
+  void theLargestSumsHaveNoInfiniteTerms() {
+    ExactSums sums = sums(DType.F64, Double.MAX_VALUE);
+    BigInteger linear = sums.linearSum(0);
+    BigInteger product = sums.productSum(0);
+    for (int i = 1; i <= 62; i++) {
+      sums.merge(sums);
+      assertFinite(sums);
+      assertEquals(1L << i, sums.counts()[0]);
+      assertEquals(linear.shiftLeft(i), sums.linearSum(0));
+      assertEquals(product.shiftLeft(i), sums.productSum(0));
+    }
+  }
+
+  /** The integers of a channel's sums in the limbs, and nothing in the terms. */
+  private static ExactSums wide(ExactSums compact) {
+    ExactSums wide = ExactSums.merged(compact, ExactSums.statistics(compact.channels(), DType.F16));
+    Arrays.fill(wide.terms(), 0);
+    for (int c = 0; c < wide.channels(); c++) {
+      int first = c * wide.limbsPerChannel();
+      long[] linear = limbs(compact.linearSum(c), wide.linear());
+      long[] product = limbs(compact.productSum(c), wide.product());
+      System.arraycopy(linear, 0, wide.ensureLimbs(), first, linear.length);
+      System.arraycopy(product, 0, wide.ensureLimbs(), first + linear.length, product.length);
+    }
+    return wide;
+  }
+
+  @Test
+  void aValueIsEqualInEveryForm() {
+    ExactSums compact = sums(DType.F32, 1.5, -3, 0x1p-30);
+    ExactSums wide = wide(compact);
+    assertEquals(compact, wide);
+    assertEquals(wide, compact);
+    assertEquals(compact.hashCode(), wide.hashCode());
+    assertEquals(compact.toString(), wide.toString());
+    wide.merge(compact);
+    compact.merge(compact);
+    assertEquals(compact, wide);
+    wide.ensureLimbs()[0]++;
+    assertNotEquals(compact, wide);
+    wide.ensureLimbs()[0]--;
+    wide.terms()[1] = -Float.MIN_VALUE;
+    assertNotEquals(compact, wide);
+    compact.merge(sums(DType.F32, -Float.MIN_VALUE));
+    wide.counts()[0]++;
+    wide.ensureLimbs()[wide.linear().limbs()]++; // the square of the value, in units of 2^-298
+    assertEquals(compact, wide);
   }
 
   private static String refusal(Executable call) {
