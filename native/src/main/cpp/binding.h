@@ -31,10 +31,17 @@ class Pinned {
 
   double* out_doubles(jobject array) { return (double*)out(array, 0); }
 
-  // Sums whose channel `first` is the chunk's first.
-  bn_sums sums(jobject counts, jobject flags, jobject limbs, jlong first, jint limbs_per_channel, jint mode) {
-    return bn_sums{(int64_t*)pin(counts, 8 * first, mode), (int32_t*)pin(flags, 4 * first, mode), nullptr, 0,
-                   (uint64_t*)pin(limbs, 8 * first * limbs_per_channel, mode)};
+  // Sums of `stride` channels, of which `first` is the chunk's first; limbs may be null.
+  bn_sums sums(jobject counts, jobject flags, jobject terms, jlong stride, jobject limbs, jlong first,
+               jint limbs_per_channel, jint mode) {
+    void* limbs_at = limbs == nullptr ? nullptr : pin(limbs, 8 * first * limbs_per_channel, mode);
+    return bn_sums{(int64_t*)pin(counts, 8 * first, mode), (int32_t*)pin(flags, 4 * first, mode),
+                   (double*)pin(terms, 8 * first, mode), stride, (uint64_t*)limbs_at};
+  }
+
+  // Sums of all channels, only read.
+  bn_sums in_sums(jobject counts, jobject flags, jobject terms, jlong channels, jobject limbs) {
+    return sums(counts, flags, terms, channels, limbs, 0, 0, JNI_ABORT);
   }
 
  private:
@@ -68,41 +75,41 @@ static inline jlong jni_address(JNIEnv* env, jclass, jobject buffer) {
 
 static inline jint jni_add_statistics(JNIEnv* env, jclass, jint isa, jint threads, jlong outer, jlong channels,
                                       jlong inner, jint x_type, jobject x, jlong x_at, jobject counts, jobject flags,
-                                      jobject limbs, jlong first, jint limbs_per_channel) {
+                                      jobject terms, jlong stride, jobject limbs, jlong first, jint limbs_per_channel) {
   Pinned pin(env);
   const void* x_values = pin.in(x, x_at);
-  bn_sums sums = pin.sums(counts, flags, limbs, first, limbs_per_channel, 0);
+  bn_sums sums = pin.sums(counts, flags, terms, stride, limbs, first, limbs_per_channel, 0);
   BN_RETURN_IF_OUT_OF_MEMORY(pin);
   return bn_add_statistics(bn_how{isa, threads}, bn_view{outer, channels, inner}, x_type, x_values, sums);
 }
 
 static inline jint jni_add_gradient_sums(JNIEnv* env, jclass, jint isa, jint threads, jlong outer, jlong channels,
                                          jlong inner, jint dy_type, jobject dy, jlong dy_at, jint x_type, jobject x,
-                                         jlong x_at, jobject counts, jobject flags, jobject limbs, jlong first,
-                                         jint limbs_per_channel) {
+                                         jlong x_at, jobject counts, jobject flags, jobject terms, jlong stride,
+                                         jobject limbs, jlong first, jint limbs_per_channel) {
   Pinned pin(env);
   const void *dy_values = pin.in(dy, dy_at), *x_values = pin.in(x, x_at);
-  bn_sums sums = pin.sums(counts, flags, limbs, first, limbs_per_channel, 0);
+  bn_sums sums = pin.sums(counts, flags, terms, stride, limbs, first, limbs_per_channel, 0);
   BN_RETURN_IF_OUT_OF_MEMORY(pin);
   return bn_add_gradient_sums(bn_how{isa, threads}, bn_view{outer, channels, inner}, dy_type, dy_values, x_type,
                               x_values, sums);
 }
 
 static inline jint jni_parameters(JNIEnv* env, jclass, jint threads, jlong channels, jint x_type, jobject counts,
-                                  jobject flags, jobject limbs, jdouble eps, jobject mean, jobject mean_lo,
-                                  jobject variance, jobject inverse_std) {
+                                  jobject flags, jobject terms, jobject limbs, jdouble eps, jobject mean,
+                                  jobject mean_lo, jobject variance, jobject inverse_std) {
   Pinned pin(env);
-  bn_sums sums = pin.sums(counts, flags, limbs, 0, 0, JNI_ABORT);
+  bn_sums sums = pin.in_sums(counts, flags, terms, channels, limbs);
   double *m = pin.out_doubles(mean), *lo = pin.out_doubles(mean_lo), *v = pin.out_doubles(variance),
          *s = pin.out_doubles(inverse_std);
   BN_RETURN_IF_OUT_OF_MEMORY(pin);
   return bn_parameters(bn_how{BN_BASELINE, threads}, channels, x_type, sums, eps, m, lo, v, s);
 }
 
-static inline jint jni_unbiased_variance(JNIEnv* env, jclass, jint threads, jlong channels, jint x_type,
-                                         jobject counts, jobject flags, jobject limbs, jobject variance) {
+static inline jint jni_unbiased_variance(JNIEnv* env, jclass, jint threads, jlong channels, jint x_type, jobject counts,
+                                         jobject flags, jobject terms, jobject limbs, jobject variance) {
   Pinned pin(env);
-  bn_sums sums = pin.sums(counts, flags, limbs, 0, 0, JNI_ABORT);
+  bn_sums sums = pin.in_sums(counts, flags, terms, channels, limbs);
   double* v = pin.out_doubles(variance);
   BN_RETURN_IF_OUT_OF_MEMORY(pin);
   return bn_unbiased_variance(bn_how{BN_BASELINE, threads}, channels, x_type, sums, v);
@@ -117,14 +124,14 @@ static inline jint jni_given_inverse_std(JNIEnv* env, jclass, jint threads, jlon
   return bn_given_inverse_std(bn_how{BN_BASELINE, threads}, channels, v, eps, s);
 }
 
-static inline jint jni_gradient_parameters(JNIEnv* env, jclass, jint threads, jlong channels, jint dy_type,
-                                           jint x_type, jobject gradient_counts, jobject gradient_flags,
-                                           jobject gradient_limbs, jobject counts, jobject flags, jobject limbs,
-                                           jdouble eps, jint result_type, jobject k1, jobject k1_lo, jobject k2,
-                                           jobject dgamma, jobject dbeta) {
+static inline jint jni_gradient_parameters(JNIEnv* env, jclass, jint threads, jlong channels, jint dy_type, jint x_type,
+                                           jobject gradient_counts, jobject gradient_flags, jobject gradient_terms,
+                                           jobject gradient_limbs, jobject counts, jobject flags, jobject terms,
+                                           jobject limbs, jdouble eps, jint result_type, jobject k1, jobject k1_lo,
+                                           jobject k2, jobject dgamma, jobject dbeta) {
   Pinned pin(env);
-  bn_sums gradients = pin.sums(gradient_counts, gradient_flags, gradient_limbs, 0, 0, JNI_ABORT);
-  bn_sums sums = pin.sums(counts, flags, limbs, 0, 0, JNI_ABORT);
+  bn_sums gradients = pin.in_sums(gradient_counts, gradient_flags, gradient_terms, channels, gradient_limbs);
+  bn_sums sums = pin.in_sums(counts, flags, terms, channels, limbs);
   double *k = pin.out_doubles(k1), *lo = pin.out_doubles(k1_lo), *kk = pin.out_doubles(k2),
          *dg = pin.out_doubles(dgamma), *db = pin.out_doubles(dbeta);
   BN_RETURN_IF_OUT_OF_MEMORY(pin);
@@ -134,10 +141,11 @@ static inline jint jni_gradient_parameters(JNIEnv* env, jclass, jint threads, jl
 
 static inline jint jni_frozen_gradient_parameters(JNIEnv* env, jclass, jint threads, jlong channels, jint dy_type,
                                                   jint x_type, jobject gradient_counts, jobject gradient_flags,
-                                                  jobject gradient_limbs, jobject mean, jobject variance, jdouble eps,
-                                                  jint result_type, jobject dgamma, jobject dbeta) {
+                                                  jobject gradient_terms, jobject gradient_limbs, jobject mean,
+                                                  jobject variance, jdouble eps, jint result_type, jobject dgamma,
+                                                  jobject dbeta) {
   Pinned pin(env);
-  bn_sums gradients = pin.sums(gradient_counts, gradient_flags, gradient_limbs, 0, 0, JNI_ABORT);
+  bn_sums gradients = pin.in_sums(gradient_counts, gradient_flags, gradient_terms, channels, gradient_limbs);
   const double *m = pin.in_doubles(mean), *v = pin.in_doubles(variance);
   double *dg = pin.out_doubles(dgamma), *db = pin.out_doubles(dbeta);
   BN_RETURN_IF_OUT_OF_MEMORY(pin);

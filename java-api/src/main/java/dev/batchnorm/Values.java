@@ -133,6 +133,30 @@ public final class Values {
   }
 
   /**
+   * Copies {@code count} values from the index on, widened exactly, to the start of an array: as
+   * {@link #get(int)} does one by one, faster.
+   *
+   * @throws IndexOutOfBoundsException if they are not there or do not fit
+   */
+  public void get(int index, double[] to, int count) {
+    switch (type) {
+      case F16 -> {
+        ShortBuffer bits = (ShortBuffer) buffer;
+        for (int i = 0; i < count; i++) {
+          to[i] = Binary16.value(bits.get(index + i));
+        }
+      }
+      case F32 -> {
+        FloatBuffer floats = (FloatBuffer) buffer;
+        for (int i = 0; i < count; i++) {
+          to[i] = floats.get(index + i);
+        }
+      }
+      case F64 -> ((DoubleBuffer) buffer).get(index, to, 0, count);
+    }
+  }
+
+  /**
    * Stores the value at the index, rounded once to this type; a NaN becomes the one NaN with an
    * empty payload.
    */

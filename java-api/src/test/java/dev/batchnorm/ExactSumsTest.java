@@ -2,14 +2,22 @@ package dev.batchnorm;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.batchnorm.ExactSums.Register;
 import java.math.BigDecimal;
 import java.math.BigInteger;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Random;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class ExactSumsTest {
   private static final BatchNorm NORM = BatchNorm.builder().build();
@@ -147,6 +155,243 @@ class ExactSumsTest {
         "sums: expected fewer than 2^63 values per channel, found 9223372036854775808 at channel 1",
         refusal(() -> a.merge(b)));
     assertEquals(5, a.counts()[0]);
+  }
+
+  /** Sums of each combination of formats. */
+  private static List<Supplier<ExactSums>> formats(int channels) {
+    return List.of(
+        () -> ExactSums.statistics(channels, DType.F32),
+        () -> ExactSums.gradients(channels, DType.F32, DType.F64),
+        () -> ExactSums.statistics(channels, DType.F64));
+  }
+
+  private static long[] limbs(BigInteger integer, Register format) {
+    long[] limbs = new long[format.limbs()];
+    Arrays.setAll(limbs, i -> integer.shiftRight(Long.SIZE * i).longValue());
+    return limbs;
+  }
+
+  /** Integers of a format that share a wish: to be close, far apart, tiny, huge, or to cancel. */
+  private static BigInteger integer(Random random, Register format, int wish, BigInteger sum) {
+    int room = Long.SIZE * (format.limbs() - 1) - 100;
+    int position =
+        switch (wish) {
+          case 0 -> -format.lowest() - random.nextInt(40); // about 1: ordinary
+          case 1 -> random.nextInt(room); // the whole range
+          case 2 -> random.nextInt(64); // the smallest bits
+          case 3 -> room - random.nextInt(40); // the largest
+          default -> Math.max(0, -format.lowest() - 60 + 60 * random.nextInt(4));
+        };
+    BigInteger integer = new BigInteger(1 + random.nextInt(99), random).shiftLeft(position);
+    if (wish == 4 && random.nextBoolean()) {
+      integer = sum.subtract(integer); // leaves −integer when it is taken away
+    }
+    return sum.signum() > 0 || (sum.signum() == 0 && random.nextBoolean())
+        ? integer.negate()
+        : integer;
+  }
+
+  private static void assertFinite(ExactSums sums) {
+    for (double term : sums.terms()) {
+      assertTrue(Double.isFinite(term), () -> sums + " has the term " + term);
+    }
+  }
+
+  @Test
+  void integersOfAnySpreadAddExactly() {
+    int channels = 3;
+    for (int seed = 0; seed < 300; seed++) {
+      Random random = new Random(seed);
+      ExactSums sums = formats(channels).get(seed % 3).get();
+      int wish = random.nextInt(6); // 5 is a mixture
+      BigInteger[] linear = new BigInteger[channels];
+      BigInteger[] product = new BigInteger[channels];
+      Arrays.fill(linear, BigInteger.ZERO);
+      Arrays.fill(product, BigInteger.ZERO);
+      for (int i = 0; i < 60; i++) {
+        int c = random.nextInt(channels);
+        int now = wish == 5 ? random.nextInt(5) : wish;
+        BigInteger a = integer(random, sums.linear(), now, linear[c]);
+        BigInteger b = integer(random, sums.product(), now, product[c]);
+        sums.addLinear(c, limbs(a, sums.linear()));
+        sums.addProduct(c, limbs(b, sums.product()));
+        linear[c] = linear[c].add(a);
+        product[c] = product[c].add(b);
+        assertEquals(linear[c], sums.linearSum(c), "seed " + seed);
+        assertEquals(product[c], sums.productSum(c), "seed " + seed);
+      }
+      assertFinite(sums);
+    }
+  }
+
+  /** A finite term of a format, of any size that engines may leave there. */
+  private static double term(Random random, Register format) {
+    if (random.nextInt(4) == 0) {
+      return 0;
+    }
+    int lowest = Math.max(format.lowest(), Double.MIN_EXPONENT - 52);
+    int highest = Math.min(-format.lowest() + 100, Double.MAX_EXPONENT + 1) - 53;
+    double units = (random.nextLong() >> (11 + random.nextInt(53))) | 1;
+    int exponent = lowest + random.nextInt(highest - lowest + 1);
+    return Math.scalb(units, random.nextInt(4) == 0 ? highest : exponent);
+  }
+
+  private static BigInteger exact(double value, int lowest) {
+    return exact(new BigDecimal(value), lowest);
+  }
+
+  /** Terms in no order, of any signs and sizes, and integers beside them. */
+  private static ExactSums fill(Random random, ExactSums sums) {
+    int channels = sums.channels();
+    for (int i = 0; i < sums.terms().length; i++) {
+      Register format = i < channels * sums.linear().terms() ? sums.linear() : sums.product();
+      sums.terms()[i] = term(random, format);
+    }
+    for (int c = 0; c < channels && random.nextBoolean(); c++) {
+      BigInteger integer = integer(random, sums.linear(), random.nextInt(4), BigInteger.ONE);
+      long[] limbs = limbs(integer, sums.linear());
+      System.arraycopy(limbs, 0, sums.ensureLimbs(), c * sums.limbsPerChannel(), limbs.length);
+      sums.addProduct(c, limbs(BigInteger.ONE, sums.product()));
+    }
+    return sums;
+  }
+
+  /** What the sums hold by the words of their documentation, in units of 2^lowest. */
+  private static BigInteger read(ExactSums sums, int channel, boolean product, int lowest) {
+    Register format = product ? sums.product() : sums.linear();
+    BigInteger sum = BigInteger.ZERO;
+    for (int k = 0; k < format.terms(); k++) {
+      int at = (k + (product ? sums.linear().terms() : 0)) * sums.channels() + channel;
+      sum = sum.add(exact(sums.terms()[at], lowest));
+    }
+    long[] limbs = sums.limbs();
+    if (limbs != null) {
+      int first = channel * sums.limbsPerChannel() + (product ? sums.linear().limbs() : 0);
+      BigInteger integer = BigInteger.valueOf(limbs[first + format.limbs() - 1]);
+      for (int i = format.limbs() - 2; i >= 0; i--) {
+        integer =
+            integer.shiftLeft(64).add(new BigInteger(Long.toUnsignedString(limbs[first + i])));
+      }
+      sum = sum.add(integer.shiftLeft(format.lowest() - lowest));
+    }
+    return sum;
+  }
+
+  @Test
+  void termsAndLimbsOfEnginesMergeExactly() {
+    int channels = 4;
+    for (int seed = 0; seed < 300; seed++) {
+      Random random = new Random(seed);
+      ExactSums a = fill(random, formats(channels).get(random.nextInt(3)).get());
+      ExactSums b = fill(random, formats(channels).get(random.nextInt(3)).get());
+      ExactSums merged = ExactSums.merged(a, b);
+      ExactSums twice = ExactSums.merged(merged, ExactSums.statistics(channels, DType.F16));
+      twice.merge(twice);
+      assertFinite(merged);
+      assertFinite(twice);
+      for (int c = 0; c < channels; c++) {
+        BigInteger linear = read(a, c, false, -1074).add(read(b, c, false, -1074));
+        BigInteger product = read(a, c, true, -2148).add(read(b, c, true, -2148));
+        assertEquals(linear, read(merged, c, false, -1074), "seed " + seed);
+        assertEquals(product, read(merged, c, true, -2148), "seed " + seed);
+        int linearShift = merged.linear().lowest() + 1074;
+        int productShift = merged.product().lowest() + 2148;
+        assertEquals(linear, merged.linearSum(c).shiftLeft(linearShift), "seed " + seed);
+        assertEquals(product, merged.productSum(c).shiftLeft(productShift), "seed " + seed);
+        assertEquals(linear.shiftLeft(1), twice.linearSum(c).shiftLeft(linearShift));
+        assertEquals(product.shiftLeft(1), twice.productSum(c).shiftLeft(productShift));
+      }
+      assertEquals(merged, ExactSums.merged(b, a), "seed " + seed);
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"F16, 0", "F32, 0", "F32, 1e4", "F64, 0", "F64, 1e4", "F64, 1e10"})
+  void ordinaryDataNeedNoLimbs(DType type, double mean) {
+    Random random = new Random(1);
+    double[] values =
+        random.doubles(100_000, 0, 1).map(u -> mean + random.nextGaussian()).toArray();
+    ExactSums whole = sums(type, values);
+    assertNull(whole.limbs());
+    ExactSums pieces = ExactSums.statistics(1, type);
+    for (int i = 0; i < values.length; i += 100) {
+      pieces.merge(sums(type, Arrays.copyOfRange(values, i, i + 100)));
+    }
+    assertNull(pieces.limbs());
+    assertEquals(whole, pieces);
+    assertNull(ExactSums.merged(whole, ExactSums.statistics(1, DType.F64)).limbs());
+  }
+
+  @Test
+  void whatNoTermHoldsGoesToLimbs() {
+    ExactSums sums = sums(DType.F32, 0x1p100, 1);
+    assertNull(sums.limbs());
+    sums.merge(sums(DType.F32, 0x1p-100));
+    assertNotNull(sums.limbs());
+    BigInteger sum = BigInteger.ONE.shiftLeft(100).add(BigInteger.ONE).shiftLeft(100);
+    assertEquals(sum.add(BigInteger.ONE).shiftLeft(49), sums.linearSum(0));
+    assertEquals(sums(DType.F32, 0x1p-100, 1, 0x1p100), sums);
+  }
+
+  @Test
+  void termsThatOverlapMakeRoom() {
+    ExactSums sums = ExactSums.statistics(1, DType.F32);
+    sums.terms()[0] = 3;
+    sums.terms()[1] = 1;
+    sums.merge(sums(DType.F32, 0x1p-60));
+    assertNull(sums.limbs());
+    assertEquals(4, sums.terms()[0]);
+    assertEquals(0x1p-60, sums.terms()[1]);
+  }
+
+  @Test
+  void theLargestSumsHaveNoInfiniteTerms() {
+    ExactSums sums = sums(DType.F64, Double.MAX_VALUE);
+    BigInteger linear = sums.linearSum(0);
+    BigInteger product = sums.productSum(0);
+    for (int i = 1; i <= 62; i++) {
+      sums.merge(sums);
+      assertFinite(sums);
+      assertEquals(1L << i, sums.counts()[0]);
+      assertEquals(linear.shiftLeft(i), sums.linearSum(0));
+      assertEquals(product.shiftLeft(i), sums.productSum(0));
+    }
+  }
+
+  /** The integers of a channel's sums in the limbs, and nothing in the terms. */
+  private static ExactSums wide(ExactSums compact) {
+    ExactSums wide = ExactSums.merged(compact, ExactSums.statistics(compact.channels(), DType.F16));
+    Arrays.fill(wide.terms(), 0);
+    for (int c = 0; c < wide.channels(); c++) {
+      int first = c * wide.limbsPerChannel();
+      long[] linear = limbs(compact.linearSum(c), wide.linear());
+      long[] product = limbs(compact.productSum(c), wide.product());
+      System.arraycopy(linear, 0, wide.ensureLimbs(), first, linear.length);
+      System.arraycopy(product, 0, wide.ensureLimbs(), first + linear.length, product.length);
+    }
+    return wide;
+  }
+
+  @Test
+  void aValueIsEqualInEveryForm() {
+    ExactSums compact = sums(DType.F32, 1.5, -3, 0x1p-30);
+    ExactSums wide = wide(compact);
+    assertEquals(compact, wide);
+    assertEquals(wide, compact);
+    assertEquals(compact.hashCode(), wide.hashCode());
+    assertEquals(compact.toString(), wide.toString());
+    wide.merge(compact);
+    compact.merge(compact);
+    assertEquals(compact, wide);
+    wide.ensureLimbs()[0]++;
+    assertNotEquals(compact, wide);
+    wide.ensureLimbs()[0]--;
+    wide.terms()[1] = -Float.MIN_VALUE;
+    assertNotEquals(compact, wide);
+    compact.merge(sums(DType.F32, -Float.MIN_VALUE));
+    wide.counts()[0]++;
+    wide.ensureLimbs()[wide.linear().limbs()]++; // the square of the value, in units of 2^-298
+    assertEquals(compact, wide);
   }
 
   private static String refusal(Executable call) {

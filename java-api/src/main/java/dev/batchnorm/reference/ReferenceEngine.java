@@ -15,6 +15,8 @@ import java.util.function.IntFunction;
  * definition.
  */
 final class ReferenceEngine extends Engine {
+  /** Channels whose accumulators exist at once: 1.7 MB of them for f64. */
+  private static final int CHANNELS_AT_ONCE = 1024;
 
   @Override
   public String name() {
@@ -41,32 +43,40 @@ final class ReferenceEngine extends Engine {
   private static void addSums(
       Values a, Values b, View view, ExactSums sums, int firstChannel, int flagOfB) {
     boolean exactProduct = a.type() != DType.F64 && b.type() != DType.F64;
-    Superaccumulator[] linear = accumulators(view.channels(), sums.linear());
-    Superaccumulator[] product = accumulators(view.channels(), sums.product());
-    int at = 0;
-    for (long o = 0; o < view.outer(); o++) {
-      for (int c = 0; c < view.channels(); c++) {
-        for (long i = 0; i < view.inner(); i++, at++) {
-          double u = a.get(at);
-          double v = b.get(at);
-          if (Double.isFinite(u) && Double.isFinite(v)) {
-            linear[c].add(u);
-            if (exactProduct) {
-              product[c].add(u * v); // 24 + 24 bits
+    Window us = new Window(a);
+    Window vs = a == b ? us : new Window(b);
+    int most = Math.min(view.channels(), CHANNELS_AT_ONCE);
+    Superaccumulator[] linear = accumulators(most, sums.linear());
+    Superaccumulator[] product = accumulators(most, sums.product());
+    for (int first = 0; first < view.channels(); first += CHANNELS_AT_ONCE) {
+      int channels = Math.min(most, view.channels() - first);
+      for (long o = 0; o < view.outer(); o++) {
+        int at = (int) ((o * view.channels() + first) * view.inner());
+        for (int c = 0; c < channels; c++) {
+          for (long i = 0; i < view.inner(); i++, at++) {
+            double u = us.get(at);
+            double v = vs.get(at);
+            if (Double.isFinite(u) && Double.isFinite(v)) {
+              linear[c].add(u);
+              if (exactProduct) {
+                product[c].add(u * v); // 24 + 24 bits
+              } else {
+                product[c].addProduct(u, v);
+              }
             } else {
-              product[c].addProduct(u, v);
+              sums.flags()[firstChannel + first + c] |=
+                  flag(u) | (Double.isFinite(v) ? 0 : flagOfB);
+              linear[c].add(Double.isFinite(u) ? u : 0);
             }
-          } else {
-            sums.flags()[firstChannel + c] |= flag(u) | (Double.isFinite(v) ? 0 : flagOfB);
-            linear[c].add(Double.isFinite(u) ? u : 0);
           }
         }
       }
-    }
-    for (int c = 0; c < view.channels(); c++) {
-      sums.counts()[firstChannel + c] += view.valuesPerChannel();
-      sums.addLinear(firstChannel + c, linear[c].drain(sums.linear()));
-      sums.addProduct(firstChannel + c, product[c].drain(sums.product()));
+      for (int c = 0; c < channels; c++) {
+        int channel = firstChannel + first + c;
+        sums.counts()[channel] += view.valuesPerChannel();
+        sums.addLinear(channel, linear[c].drain(sums.linear()));
+        sums.addProduct(channel, product[c].drain(sums.product()));
+      }
     }
   }
 
@@ -243,17 +253,19 @@ final class ReferenceEngine extends Engine {
       double[] shift,
       int firstChannel,
       Values y) {
+    Window xs = new Window(x);
     forEach(
         view,
         firstChannel,
+        y,
         c -> {
           double mean = statistics.mean()[c];
           double meanLo = statistics.meanLo()[c];
           double a = scale[c];
           double beta = shift[c];
           return at -> {
-            double d = (x.get(at) - mean) - meanLo;
-            y.set(at, Math.fma(d, a, beta)); // (F5)
+            double d = (xs.get(at) - mean) - meanLo;
+            return Math.fma(d, a, beta); // (F5)
           };
         });
   }
@@ -268,9 +280,12 @@ final class ReferenceEngine extends Engine {
       GradientParameters parameters,
       int firstChannel,
       Values dx) {
+    Window dys = new Window(dy);
+    Window xs = new Window(x);
     forEach(
         view,
         firstChannel,
+        dx,
         c -> {
           double mean = statistics.mean()[c];
           double meanLo = statistics.meanLo()[c];
@@ -279,10 +294,10 @@ final class ReferenceEngine extends Engine {
           double k1Lo = parameters.k1Lo()[c];
           double k2 = parameters.k2()[c];
           return at -> {
-            double d = (x.get(at) - mean) - meanLo;
-            double t = (dy.get(at) - k1) - k1Lo;
+            double d = (xs.get(at) - mean) - meanLo;
+            double t = (dys.get(at) - k1) - k1Lo;
             double w = Math.fma(-d, k2, t);
-            dx.set(at, a * w); // (B3)
+            return a * w; // (B3)
           };
         });
   }
@@ -290,28 +305,32 @@ final class ReferenceEngine extends Engine {
   @Override
   protected void doFrozenInputGradient(
       Values dy, View view, double[] scale, int firstChannel, Values dx) {
+    Window dys = new Window(dy);
     forEach(
         view,
         firstChannel,
+        dx,
         c -> {
           double a = scale[c];
-          return at -> dx.set(at, a * dy.get(at)); // (B4)
+          return at -> a * dys.get(at); // (B4)
         });
   }
 
   /** An element's computation, given its index in C order. */
   private interface Element {
-    void compute(int index);
+    double compute(int index);
   }
 
-  private static void forEach(View view, int firstChannel, IntFunction<Element> ofChannel) {
+  /** Rounds each element's result to the output, which may be an input: reading is ahead. */
+  private static void forEach(
+      View view, int firstChannel, Values output, IntFunction<Element> ofChannel) {
     Element[] elements = new Element[view.channels()];
     Arrays.setAll(elements, c -> ofChannel.apply(firstChannel + c));
     int at = 0;
     for (long o = 0; o < view.outer(); o++) {
       for (Element element : elements) {
         for (long i = 0; i < view.inner(); i++, at++) {
-          element.compute(at);
+          output.set(at, element.compute(at));
         }
       }
     }

@@ -12,13 +12,16 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The C ABI ({@code batchnorm.h}), one method a function. Memory is an array and an offset in
- * bytes, or null and an address. Methods return 0, or 1 when memory ran out.
+ * bytes, or null and an address. Methods return 0, 1 when memory ran out, or {@link #WANTS_LIMBS}.
  *
  * <p>Arrays are passed raw and pinned by {@code binding.h}: JavaCPP would copy them, and would want
  * an overload for every combination of types.
  */
 @Platform(include = "binding.h", link = "batchnorm")
 final class Kernels {
+  /** The sums came without limbs and need them; nothing was added. */
+  static final int WANTS_LIMBS = 2;
+
   private Kernels() {}
 
   /**
@@ -64,7 +67,9 @@ final class Kernels {
       long xAt,
       @Raw Object counts,
       @Raw Object flags,
-      @Raw Object limbs,
+      @Raw Object terms,
+      long stride,
+      @Raw @Nullable Object limbs,
       long first,
       int limbsPerChannel);
 
@@ -83,7 +88,9 @@ final class Kernels {
       long xAt,
       @Raw Object counts,
       @Raw Object flags,
-      @Raw Object limbs,
+      @Raw Object terms,
+      long stride,
+      @Raw @Nullable Object limbs,
       long first,
       int limbsPerChannel);
 
@@ -94,7 +101,8 @@ final class Kernels {
       int xType,
       @Raw Object counts,
       @Raw Object flags,
-      @Raw Object limbs,
+      @Raw Object terms,
+      @Raw @Nullable Object limbs,
       double eps,
       @Raw Object mean,
       @Raw Object meanLo,
@@ -108,7 +116,8 @@ final class Kernels {
       int xType,
       @Raw Object counts,
       @Raw Object flags,
-      @Raw Object limbs,
+      @Raw Object terms,
+      @Raw @Nullable Object limbs,
       @Raw Object variance);
 
   @Name("jni_given_inverse_std")
@@ -127,10 +136,12 @@ final class Kernels {
       int xType,
       @Raw Object gradientCounts,
       @Raw Object gradientFlags,
-      @Raw Object gradientLimbs,
+      @Raw Object gradientTerms,
+      @Raw @Nullable Object gradientLimbs,
       @Raw Object counts,
       @Raw Object flags,
-      @Raw Object limbs,
+      @Raw Object terms,
+      @Raw @Nullable Object limbs,
       double eps,
       int resultType,
       @Raw Object k1,
@@ -147,7 +158,8 @@ final class Kernels {
       int xType,
       @Raw Object gradientCounts,
       @Raw Object gradientFlags,
-      @Raw Object gradientLimbs,
+      @Raw Object gradientTerms,
+      @Raw @Nullable Object gradientLimbs,
       @Raw Object mean,
       @Raw Object variance,
       double eps,

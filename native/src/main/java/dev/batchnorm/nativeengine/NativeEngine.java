@@ -9,6 +9,7 @@ import dev.batchnorm.View;
 import dev.batchnorm.engine.Engine;
 import java.lang.ref.Reference;
 import java.nio.Buffer;
+import java.util.function.IntSupplier;
 import org.jspecify.annotations.Nullable;
 
 /** Hands each pass to the C++ kernels: arrays pinned, buffers by address, nothing copied. */
@@ -57,8 +58,14 @@ final class NativeEngine extends Engine {
     return type(sums.linear() == ExactSums.Register.F32 ? DType.F32 : DType.F64);
   }
 
-  private static int limbs(ExactSums sums) {
-    return sums.linear().limbs() + sums.product().limbs();
+  /** Adds to sums; where they turn out to need limbs, gives them some and adds again. */
+  private static int add(ExactSums sums, IntSupplier pass) {
+    int status = pass.getAsInt();
+    if (status != Kernels.WANTS_LIMBS) {
+      return status;
+    }
+    sums.ensureLimbs();
+    return pass.getAsInt();
   }
 
   /**
@@ -79,20 +86,25 @@ final class NativeEngine extends Engine {
   protected void doAddStatistics(Values x, View view, ExactSums sums, int firstChannel) {
     Memory xAt = Memory.of(x);
     check(
-        Kernels.addStatistics(
-            isa.code(),
-            threads,
-            view.outer(),
-            view.channels(),
-            view.inner(),
-            type(x.type()),
-            xAt.array(),
-            xAt.at(),
-            sums.counts(),
-            sums.flags(),
-            sums.limbs(),
-            firstChannel,
-            limbs(sums)),
+        add(
+            sums,
+            () ->
+                Kernels.addStatistics(
+                    isa.code(),
+                    threads,
+                    view.outer(),
+                    view.channels(),
+                    view.inner(),
+                    type(x.type()),
+                    xAt.array(),
+                    xAt.at(),
+                    sums.counts(),
+                    sums.flags(),
+                    sums.terms(),
+                    sums.channels(),
+                    sums.limbs(),
+                    firstChannel,
+                    sums.limbsPerChannel())),
         x);
   }
 
@@ -102,23 +114,28 @@ final class NativeEngine extends Engine {
     Memory dyAt = Memory.of(dy);
     Memory xAt = Memory.of(x);
     check(
-        Kernels.addGradientSums(
-            isa.code(),
-            threads,
-            view.outer(),
-            view.channels(),
-            view.inner(),
-            type(dy.type()),
-            dyAt.array(),
-            dyAt.at(),
-            type(x.type()),
-            xAt.array(),
-            xAt.at(),
-            sums.counts(),
-            sums.flags(),
-            sums.limbs(),
-            firstChannel,
-            limbs(sums)),
+        add(
+            sums,
+            () ->
+                Kernels.addGradientSums(
+                    isa.code(),
+                    threads,
+                    view.outer(),
+                    view.channels(),
+                    view.inner(),
+                    type(dy.type()),
+                    dyAt.array(),
+                    dyAt.at(),
+                    type(x.type()),
+                    xAt.array(),
+                    xAt.at(),
+                    sums.counts(),
+                    sums.flags(),
+                    sums.terms(),
+                    sums.channels(),
+                    sums.limbs(),
+                    firstChannel,
+                    sums.limbsPerChannel())),
         dy,
         x);
   }
@@ -137,6 +154,7 @@ final class NativeEngine extends Engine {
             linearType(sums),
             sums.counts(),
             sums.flags(),
+            sums.terms(),
             sums.limbs(),
             eps,
             mean,
@@ -156,6 +174,7 @@ final class NativeEngine extends Engine {
             linearType(sums),
             sums.counts(),
             sums.flags(),
+            sums.terms(),
             sums.limbs(),
             variance));
     return variance;
@@ -181,10 +200,14 @@ final class NativeEngine extends Engine {
     ExactSums gradients = ofGradients;
     int channels = gradients.channels();
     // The kernel knows the formats from the types of dy and x. Sums that were merged, or read from
-    // files, may have other formats than x; the wide ones hold them all.
+    // files, may have other formats than x; then the narrow ones are widened.
     if (sums != null && isNarrow(sums) != isNarrow(gradients)) {
-      sums = ExactSums.merged(sums, ExactSums.statistics(channels, DType.F64));
-      gradients = ExactSums.merged(gradients, ExactSums.gradients(channels, DType.F32, DType.F64));
+      if (isNarrow(sums)) {
+        sums = ExactSums.merged(sums, ExactSums.statistics(channels, DType.F64));
+      } else {
+        gradients =
+            ExactSums.merged(gradients, ExactSums.gradients(channels, DType.F32, DType.F64));
+      }
     }
     int dyType = linearType(gradients);
     double[] k1 = new double[channels];
@@ -203,6 +226,7 @@ final class NativeEngine extends Engine {
               xType,
               gradients.counts(),
               gradients.flags(),
+              gradients.terms(),
               gradients.limbs(),
               statistics.mean(),
               statistics.variance(),
@@ -219,9 +243,11 @@ final class NativeEngine extends Engine {
               linearType(sums),
               gradients.counts(),
               gradients.flags(),
+              gradients.terms(),
               gradients.limbs(),
               sums.counts(),
               sums.flags(),
+              sums.terms(),
               sums.limbs(),
               statistics.eps(),
               type(type),
