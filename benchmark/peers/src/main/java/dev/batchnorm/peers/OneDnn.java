@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import org.bytedeco.dnnl.IntMemoryMap;
 import org.bytedeco.dnnl.batch_normalization_backward;
 import org.bytedeco.dnnl.batch_normalization_forward;
@@ -50,6 +51,9 @@ final class OneDnn implements Candidate {
   private final String note;
   private final primitive computation;
   private final IntMemoryMap arguments;
+
+  /** oneDNN knows memory by address only, so somebody else must keep it. */
+  private final List<Values> memory = new ArrayList<>();
 
   private OneDnn(Workload work, Pass pass, Form form) {
     this.work = work;
@@ -104,14 +108,23 @@ final class OneDnn implements Candidate {
     arguments = arguments(backward);
   }
 
-  /** Every way to give oneDNN the workload; none for f64, which it does not know. */
-  static List<Candidate> candidates(Workload work, Pass pass) {
-    if (work.type() == DType.F64) {
-      return List.of();
-    }
+  /**
+   * Every way to give oneDNN the workload.
+   *
+   * @param refused told why there is none
+   */
+  static List<Candidate> candidates(Workload work, Pass pass, Consumer<String> refused) {
     List<Candidate> candidates = new ArrayList<>();
-    for (Form form : forms(work)) {
-      candidates.add(new OneDnn(work, pass, form));
+    if (work.type() == DType.F64) {
+      refused.accept("oneDNN has no f64 batch normalization");
+      return candidates;
+    }
+    try {
+      for (Form form : forms(work)) {
+        candidates.add(new OneDnn(work, pass, form));
+      }
+    } catch (RuntimeException e) { // what JavaCPP makes of dnnl::error
+      refused.accept(String.valueOf(e.getMessage()));
     }
     return candidates;
   }
@@ -132,6 +145,7 @@ final class OneDnn implements Candidate {
   }
 
   private IntMemoryMap arguments(Map<Integer, Values> values) {
+    memory.addAll(values.values());
     IntMemoryMap map = new IntMemoryMap();
     values.forEach(
         (argument, array) -> {

@@ -1,6 +1,5 @@
 package dev.batchnorm.peers;
 
-import dev.batchnorm.DType;
 import dev.batchnorm.Values;
 import dev.batchnorm.engine.Engine;
 import dev.batchnorm.engine.Engines;
@@ -71,7 +70,7 @@ public final class SideBySide {
   private void compare(Pass pass) throws InterruptedException {
     List<Candidate> candidates = new ArrayList<>();
     candidates.add(new Batchnorm(work, pass, engine));
-    candidates.addAll(OneDnn.candidates(work, pass));
+    candidates.addAll(OneDnn.candidates(work, pass, why -> write(pass, "oneDNN", ",,,,,,", why)));
     candidates.add(new Torch(work, pass));
     List<Truth.Errors> errors = check(pass, candidates);
 
@@ -89,10 +88,10 @@ public final class SideBySide {
       Candidate candidate = candidates.get(i);
       Truth.Errors error = errors.get(i);
       String far = String.format(Locale.ROOT, "%.4g,%.4g", error.ulps(), error.absolute());
-      write(pass, candidate.name(), times.get(i), far, candidate.note());
+      write(pass, candidate.name(), text(times.get(i)) + far, candidate.note());
     }
     if (floor != null) {
-      write(pass, "floor", times.get(candidates.size()), ",", floor.note());
+      write(pass, "floor", text(times.get(candidates.size())) + ",", floor.note());
     }
     for (Candidate candidate : candidates) {
       candidate.close();
@@ -126,26 +125,31 @@ public final class SideBySide {
     }
   }
 
-  private void write(Pass pass, String candidate, Times times, String errors, String note) {
-    DType type = work.type();
+  private String text(Times times) {
+    return String.format(
+        Locale.ROOT,
+        "%.5g,%.5g,%.5g,%d,%d,",
+        times.median(),
+        times.least(),
+        times.most(),
+        turns,
+        times.runs());
+  }
+
+  private void write(Pass pass, String candidate, String numbers, String note) {
     String line =
-        String.format(
-            Locale.ROOT,
-            "%s,%s,%s,%s,%s,%d,%s,%.5g,%.5g,%.5g,%d,%d,%s,%s%n",
-            work.layout(),
-            work.x().shape(),
-            type.label(),
-            String.format(Locale.ROOT, "%.0f", work.offset()),
-            pass.name().toLowerCase(Locale.ROOT),
-            threads,
-            candidate,
-            times.median(),
-            times.least(),
-            times.most(),
-            turns,
-            times.runs(),
-            errors,
-            note.replace(',', ';'));
+        String.join(
+                ",",
+                work.layout().name(),
+                work.x().shape().toString(),
+                work.type().label(),
+                Long.toString((long) work.offset()),
+                pass.name().toLowerCase(Locale.ROOT),
+                Integer.toString(threads),
+                candidate,
+                numbers,
+                note.replace(',', ';'))
+            + "\n";
     try {
       String header = Files.exists(result) ? "" : HEADER;
       Files.writeString(

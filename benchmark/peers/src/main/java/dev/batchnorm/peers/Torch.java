@@ -2,6 +2,8 @@ package dev.batchnorm.peers;
 
 import dev.batchnorm.Values;
 import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.List;
 import org.bytedeco.javacpp.BoolPointer;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.Pointer;
@@ -45,26 +47,29 @@ final class Torch implements Candidate {
   private final BoolPointer all = new BoolPointer(3).put(0, true).put(1, true).put(2, true);
   private @Nullable T_TensorTensorTensor_T gradients;
 
+  /** libtorch knows memory by address only, so somebody else must keep it. */
+  private final List<Values> memory = new ArrayList<>();
+
   Torch(Workload work, Pass pass) {
     this.work = work;
     this.pass = pass;
-    x = ofData(work, work.x().values());
-    dy = ofData(work, work.dy().values());
-    y = ofData(work, work.result().values());
-    gamma = new TensorOptional(ofChannels(work.perChannel(work.gamma())));
-    beta = new TensorOptional(ofChannels(work.perChannel(work.beta())));
-    mean = new TensorOptional(ofChannels(work.perChannel(work.mean())));
-    variance = new TensorOptional(ofChannels(work.perChannel(work.variance())));
+    x = ofData(work.x().values());
+    dy = ofData(work.dy().values());
+    y = ofData(work.result().values());
+    gamma = new TensorOptional(ofChannels(work.gamma()));
+    beta = new TensorOptional(ofChannels(work.beta()));
+    mean = new TensorOptional(ofChannels(work.mean()));
+    variance = new TensorOptional(ofChannels(work.variance()));
     int own = pass == Pass.INFERENCE ? 0 : work.view().channels();
-    ownMean = ofChannels(work.perChannel(new double[own]));
-    ownInverseStd = ofChannels(work.perChannel(new double[own]));
+    ownMean = ofChannels(new double[own]);
+    ownInverseStd = ofChannels(new double[own]);
     if (pass == Pass.BACKWARD) {
       normalise(none, none, true);
     }
   }
 
   /** A tensor with libtorch's order of axes (N, C, …) over memory in the workload's order. */
-  private static Tensor ofData(Workload work, Values values) {
+  private Tensor ofData(Values values) {
     long[] n = work.x().shape().sizes();
     return switch (work.layout()) {
       case NC -> tensor(values, n, n[1], 1);
@@ -77,19 +82,19 @@ final class Torch implements Candidate {
     };
   }
 
-  private static Tensor ofChannels(Values values) {
-    return tensor(values, new long[] {values.count()}, 1);
+  private Tensor ofChannels(double[] numbers) {
+    return tensor(work.perChannel(numbers), new long[] {numbers.length}, 1);
   }
 
-  private static Tensor tensor(Values values, long[] sizes, long... strides) {
+  private Tensor tensor(Values values, long[] sizes, long... strides) {
     torch.ScalarType type =
         switch (values.type()) {
           case F16 -> torch.ScalarType.Half;
           case F32 -> torch.ScalarType.Float;
           case F64 -> torch.ScalarType.Double;
         };
-    Pointer memory = new Pointer(values.buffer());
-    return torch.from_blob(memory, sizes, strides, new TensorOptions(type));
+    memory.add(values);
+    return torch.from_blob(new Pointer(values.buffer()), sizes, strides, new TensorOptions(type));
   }
 
   private void normalise(TensorOptional mean, TensorOptional variance, boolean training) {
