@@ -11,6 +11,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 OURS, FLOOR = "batchnorm", "floor"
+DISTURBED = 3
 BEGIN, END = "<!-- speed table -->", "<!-- end of speed table -->"
 KEY = ["layout", "shape", "dtype", "offset", "pass", "threads"]
 HEAD = ["x", "pass", "threads", "batchnorm, ms", "best peer, ms", "ratio", "floor, ms", "ratio", "ns a channel",
@@ -67,6 +68,10 @@ def markdown(table):
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
+def disturbed(table):
+    return [key for key, candidates in table.items() if float(candidates[OURS]["others_percent"]) > DISTURBED]
+
+
 def write(document, table):
     text = document.read_text(encoding="utf-8")
     if text.count(BEGIN) != 1 or text.count(END) != 1:
@@ -76,7 +81,10 @@ def write(document, table):
 
 
 result = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "benchmark/results/peers.csv"
+table = rows(result)
+for key in disturbed(table):
+    print(f"measure again: other programs took more than {DISTURBED} % of the processors: {' '.join(key)}", file=sys.stderr)
 if len(sys.argv) > 2:
-    write(pathlib.Path(sys.argv[2]), markdown(rows(result)))
+    write(pathlib.Path(sys.argv[2]), markdown(table))
 else:
-    print(markdown(rows(result)), end="")
+    print(markdown(table), end="")

@@ -24,7 +24,7 @@ import org.bytedeco.pytorch.global.torch;
 public final class SideBySide {
   private static final String HEADER =
       "layout,shape,dtype,offset,pass,threads,candidate,median_ms,min_ms,max_ms,turns,runs,"
-          + "max_ulp,max_abs,note\n";
+          + "others_percent,max_ulp,max_abs,note\n";
 
   /** A peer farther away than this on N(0,1) was not asked for the same thing. */
   private static final double PLAUSIBLE = 0.02;
@@ -70,7 +70,7 @@ public final class SideBySide {
   private void compare(Pass pass) throws InterruptedException {
     List<Candidate> candidates = new ArrayList<>();
     candidates.add(new Batchnorm(work, pass, engine));
-    candidates.addAll(OneDnn.candidates(work, pass, why -> write(pass, "oneDNN", ",,,,,,", why)));
+    candidates.addAll(OneDnn.candidates(work, pass, why -> write(pass, "oneDNN", ",,,,,,,", why)));
     candidates.add(new Torch(work, pass));
     List<Truth.Errors> errors = check(pass, candidates);
 
@@ -82,16 +82,18 @@ public final class SideBySide {
     if (floor != null) {
       timed.add(floor::run);
     }
+    Processors before = Processors.now();
     List<Times> times = Stopwatch.race(timed, turns);
+    double others = Processors.now().othersSince(before);
 
     for (int i = 0; i < candidates.size(); i++) {
       Candidate candidate = candidates.get(i);
       Truth.Errors error = errors.get(i);
       String far = String.format(Locale.ROOT, "%.4g,%.4g", error.ulps(), error.absolute());
-      write(pass, candidate.name(), text(times.get(i)) + far, candidate.note());
+      write(pass, candidate.name(), text(times.get(i), others) + far, candidate.note());
     }
     if (floor != null) {
-      write(pass, "floor", text(times.get(candidates.size())) + ",", floor.note());
+      write(pass, "floor", text(times.get(candidates.size()), others) + ",", floor.note());
     }
     for (Candidate candidate : candidates) {
       candidate.close();
@@ -125,15 +127,16 @@ public final class SideBySide {
     }
   }
 
-  private String text(Times times) {
+  private String text(Times times, double others) {
     return String.format(
         Locale.ROOT,
-        "%.5g,%.5g,%.5g,%d,%d,",
+        "%.5g,%.5g,%.5g,%d,%d,%.1f,",
         times.median(),
         times.least(),
         times.most(),
         turns,
-        times.runs());
+        times.runs(),
+        others);
   }
 
   private void write(Pass pass, String candidate, String numbers, String note) {
