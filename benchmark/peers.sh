@@ -1,5 +1,6 @@
 #!/bin/sh
-# batchnorm beside oneDNN and libtorch: checks every candidate against the exact truth, times all in turns, prints a table.
+# batchnorm beside oneDNN and libtorch: checks every candidate against the exact truth, times all in turns and prints a
+# table.
 # Usage: benchmark/peers.sh [WORKLOAD...]     such as NC:65536x64:F32:1e4 (layout, sizes, type, mean of x)
 #   Without workloads: all, in a new RESULT. With some: they are added to RESULT, where later lines count.
 # Environment: RESULT=benchmark/results/peers.csv, THREADS="1 2", TURNS=15; BATCHNORM_ISA, ONEDNN_MAX_CPU_ISA and

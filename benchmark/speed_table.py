@@ -11,7 +11,8 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 OURS, FLOOR = "batchnorm", "floor"
-DISTURBED = 3
+DISTURBED = 3  # percent
+MANY = 10000  # channels, so many that what each of them costs is what the pass costs
 BEGIN, END = "<!-- speed table -->", "<!-- end of speed table -->"
 KEY = ["layout", "shape", "dtype", "offset", "pass", "threads"]
 HEAD = ["x", "pass", "threads", "batchnorm, ms", "best peer, ms", "ratio", "floor, ms", "ratio", "ns a channel",
@@ -19,18 +20,22 @@ HEAD = ["x", "pass", "threads", "batchnorm, ms", "best peer, ms", "ratio", "floo
 
 
 def rows(result):
-    """Candidates by row of the table; of lines about the same candidate the last counts."""
+    """Candidates by row of the table, threads beside each other; of lines about the same candidate the last counts."""
     table = {}
     with open(result, newline="", encoding="utf-8") as file:
         for line in csv.DictReader(file):
             if line["median_ms"]:
                 key = tuple(line[column] for column in KEY)
                 table.setdefault(key, {})[line["candidate"]] = line
-    return table
+    order = list(dict.fromkeys(key[:-1] for key in table))
+    return dict(sorted(table.items(), key=lambda item: (order.index(item[0][:-1]), item[0][-1])))
 
 
 def number(text):
-    return f"{float(text):#.3g}".rstrip(".") if float(text) < 1e5 else f"{float(text):.0e}".replace("e+0", "e")
+    value = float(text)
+    if value < 100:
+        return f"{value:#.3g}"
+    return f"{value:.0f}" if value < 1e5 else f"{value:.1e}".replace("e+0", "e")
 
 
 def times(line):
@@ -57,7 +62,7 @@ def row(key, candidates):
         f"**{to_best}**" if ratio(ours, best) > 1 else to_best,
         f"{number(floor['median_ms'])} ({floor['note']})" if floor else "–",
         f"{ratio(ours, floor):.2f}" if floor else "–",
-        number(float(ours["median_ms"]) * 1e6 / channels),
+        number(float(ours["median_ms"]) * 1e6 / channels) if channels >= MANY else "–",
         number(ours["max_ulp"]),
         ", ".join(f"{line['candidate']} {number(line['max_ulp'])}" for line in peers),
     ]
@@ -83,7 +88,7 @@ def write(document, table):
 result = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "benchmark/results/peers.csv"
 table = rows(result)
 for key in disturbed(table):
-    print(f"measure again: other programs took more than {DISTURBED} % of the processors: {' '.join(key)}", file=sys.stderr)
+    print(f"measure again: others took more than {DISTURBED} % of the processors: {' '.join(key)}", file=sys.stderr)
 if len(sys.argv) > 2:
     write(pathlib.Path(sys.argv[2]), markdown(table))
 else:
