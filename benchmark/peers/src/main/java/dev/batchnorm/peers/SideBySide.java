@@ -26,8 +26,11 @@ public final class SideBySide {
       "layout,shape,dtype,offset,pass,threads,candidate,median_ms,min_ms,max_ms,turns,runs,"
           + "others_percent,max_ulp,max_abs,note\n";
 
-  /** A peer farther away than this on N(0,1) was not asked for the same thing. */
-  private static final double PLAUSIBLE = 0.02;
+  /**
+   * A peer farther away than this on N(0,1) was not asked for the same thing. It must be that far:
+   * oneDNN adds 2²⁴ values in binary32 one after the other, and is off by 0.05.
+   */
+  private static final double PLAUSIBLE = 0.5;
 
   private final int threads;
   private final int turns;

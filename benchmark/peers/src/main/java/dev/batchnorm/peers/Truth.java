@@ -1,9 +1,10 @@
 package dev.batchnorm.peers;
 
+import dev.batchnorm.Affine;
 import dev.batchnorm.Batch;
-import dev.batchnorm.BatchNorm;
 import dev.batchnorm.DType;
 import dev.batchnorm.ExactSums;
+import dev.batchnorm.GradientParameters;
 import dev.batchnorm.Layout;
 import dev.batchnorm.Shape;
 import dev.batchnorm.Statistics;
@@ -35,7 +36,10 @@ final class Truth {
   private final double[] gamma;
   private final Batch x;
   private final Batch dy;
+  private final ExactSums sums;
+  private final ExactSums gradients;
   private final Channel[] exact;
+  private final Engine reference = Engines.named("java", 1);
 
   /** y = scale·(x − mean), or dx = scale·((dy − meanOfDy) − slope·(x − mean)). */
   private record Channel(
@@ -60,10 +64,22 @@ final class Truth {
         IntStream.range(0, count)
             .map(i -> (int) ((all - 1L) * i / Math.max(1, count - 1)))
             .toArray();
-    gamma = IntStream.of(channels).mapToDouble(c -> work.gamma()[c]).toArray();
+    gamma = picked(work.gamma());
     x = sample(work.x().values());
     dy = sample(work.dy().values());
-    exact = channels();
+    View view = x.shape().view();
+    sums = ExactSums.statistics(channels.length, work.type());
+    gradients = ExactSums.gradients(channels.length, work.type(), work.type());
+    if (pass != Pass.INFERENCE) {
+      reference.addStatistics(x.values(), view, sums, 0);
+    }
+    if (pass == Pass.BACKWARD) {
+      reference.addGradientSums(dy.values(), x.values(), view, gradients, 0);
+    }
+    exact =
+        IntStream.range(0, channels.length)
+            .mapToObj(i -> pass == Pass.INFERENCE ? given(i) : own(i))
+            .toArray(Channel[]::new);
   }
 
   /** The channels looked at, as rows × channels. */
@@ -83,25 +99,13 @@ final class Truth {
     return sample;
   }
 
-  private Channel[] channels() {
-    Engine reference = Engines.named("java", 1);
-    View view = x.shape().view();
-    ExactSums sums = ExactSums.statistics(channels.length, work.type());
-    ExactSums gradients = ExactSums.gradients(channels.length, work.type(), work.type());
-    reference.addStatistics(x.values(), view, sums, 0);
-    reference.addGradientSums(dy.values(), x.values(), view, gradients, 0);
-    return IntStream.range(0, channels.length)
-        .mapToObj(i -> pass == Pass.INFERENCE ? given(i) : own(i, sums, gradients))
-        .toArray(Channel[]::new);
-  }
-
   private Channel given(int i) {
     BigDecimal v = new BigDecimal(work.variance()[channels[i]]);
     DoubleDouble mean = DoubleDouble.of(new BigDecimal(work.mean()[channels[i]]));
     return new Channel(scale(i, v), mean, DoubleDouble.ZERO, DoubleDouble.ZERO);
   }
 
-  private Channel own(int i, ExactSums sums, ExactSums gradients) {
+  private Channel own(int i) {
     BigDecimal m = new BigDecimal(sums.counts()[i]);
     BigDecimal mean = exact(sums.linearSum(i), sums.linear()).divide(m, DIGITS);
     BigDecimal squares = exact(sums.productSum(i), sums.product()).divide(m, DIGITS);
@@ -162,22 +166,25 @@ final class Truth {
 
   /** Whether an output has the reference engine's bits in the channels looked at. */
   boolean isReferences(Values output) {
-    BatchNorm norm =
-        BatchNorm.builder().engine(Engines.named("java", 1)).gamma(gamma).eps(Workload.EPS).build();
-    Batch expected = Batch.zeros(x.shape(), work.type());
-    switch (pass) {
-      case TRAIN -> norm.forward(x, expected);
-      case INFERENCE ->
-          norm.infer(x, norm.given(picked(work.mean()), picked(work.variance())), expected);
-      case BACKWARD -> {
-        Statistics statistics = norm.statistics(x);
-        norm.backward(dy, x, statistics, expected);
-      }
+    View view = x.shape().view();
+    Affine affine = Affine.IDENTITY.withGamma(gamma);
+    Statistics statistics =
+        pass == Pass.INFERENCE
+            ? reference.givenParameters(picked(work.mean()), picked(work.variance()), Workload.EPS)
+            : reference.parameters(sums, Workload.EPS);
+    Values expected = Values.allocate(work.type(), x.values().count());
+    if (pass == Pass.BACKWARD) {
+      GradientParameters parameters =
+          reference.gradientParameters(gradients, statistics, work.type());
+      reference.inputGradient(
+          dy.values(), x.values(), view, statistics, affine, parameters, 0, expected);
+    } else {
+      reference.normalise(x.values(), view, statistics, affine, 0, expected);
     }
     Values found = sample(output).values();
     DType type = work.type();
     return IntStream.range(0, found.count())
-        .allMatch(i -> type.bits(found.get(i)) == type.bits(expected.values().get(i)));
+        .allMatch(i -> type.bits(found.get(i)) == type.bits(expected.get(i)));
   }
 
   private double[] picked(double[] perChannel) {
