@@ -12,6 +12,8 @@ help:
 	@echo 'make format     lays out the Java code'
 	@echo 'make golden     makes the golden cases in testdata again'
 	@echo 'make malformed  makes the malformed files again, and the tables of docs/errors.md'
+	@echo 'make bench      JMH benchmarks of the passes, quick; JMH="-p threads=2 normalise" passes options'
+	@echo 'make bench-peers  beside oneDNN and libtorch (downloads 150 MB); WORKLOADS="NC:4096x256:F32" for some'
 	@echo 'make clean      removes everything built'
 
 build:
@@ -41,7 +43,7 @@ no-cpp:
 	@echo 'skipped: the native engine and the C++ tests, for there is no C++ compiler with CMake'
 
 format:
-	$(MAVEN) com.spotify.fmt:fmt-maven-plugin:format
+	$(MAVEN) -Pbenchmark,peers com.spotify.fmt:fmt-maven-plugin:format
 
 golden:
 	python3 testdata/make_golden.py
@@ -49,7 +51,16 @@ golden:
 malformed:
 	python3 testdata/make_malformed.py
 
-clean:
-	rm -rf .build target */target
+# What they need is downloaded by their profiles only.
+bench:
+	$(MAVEN) -q package -Pbenchmark -pl benchmark -am -DskipTests
+	benchmark/passes.sh $(JMH)
 
-.PHONY: help build test test-java test-cpp no-cpp format golden malformed clean
+bench-peers:
+	$(MAVEN) -q package -Ppeers -pl benchmark/peers -am -DskipTests
+	benchmark/peers.sh $(WORKLOADS)
+
+clean:
+	rm -rf .build target */target benchmark/peers/target
+
+.PHONY: help build test test-java test-cpp no-cpp format golden malformed bench bench-peers clean

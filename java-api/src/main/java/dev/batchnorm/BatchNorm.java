@@ -20,7 +20,9 @@ import org.jspecify.annotations.Nullable;
  *
  * <ul>
  *   <li>a {@link Batch} in memory: {@link #forward(Batch)}, {@link #infer(Batch, Statistics)},
- *       {@link #backward(Batch, Batch)};
+ *       {@link #backward(Batch, Batch)}, or into memory of yours: {@link #forward(Batch, Batch)},
+ *       {@link #infer(Batch, Statistics, Batch)}, {@link #backward(Batch, Batch, Statistics,
+ *       Batch)};
  *   <li>a {@link Source} and a {@link Sink}, such as files larger than memory: the same verbs,
  *       chunk by chunk;
  *   <li>your own chunks: {@link #sums}, {@link ExactSums#merge}, {@link #statistics(ExactSums)},
@@ -85,6 +87,21 @@ public final class BatchNorm {
   }
 
   /**
+   * Normalises a batch with its own statistics (F1–F5) into memory of the caller.
+   *
+   * @param x any shape, as for {@link #forward(Batch)}
+   * @param y overwritten, shape of x; its type decides T, whatever {@link Builder#outputType} says;
+   *     may be x itself, but not overlap it otherwise
+   * @return the statistics
+   * @throws IllegalArgumentException if y has another shape or may not be written, or γ or β was
+   *     given for another number of channels
+   */
+  public Statistics forward(Batch x, Batch y) {
+    checkShapes("y", y, x);
+    return forward(x, new MemorySink(y.values()));
+  }
+
+  /**
    * Normalises an array with its own statistics (F1–F5), chunk by chunk; x is read twice.
    *
    * @param y receives x's values normalised, in C order, in the sink's type
@@ -108,6 +125,20 @@ public final class BatchNorm {
    */
   public Batch infer(Batch x, Statistics statistics) {
     return normalise(x, statistics);
+  }
+
+  /**
+   * Normalises a batch with given statistics (F3–F5) into memory of the caller.
+   *
+   * @param statistics from {@link #given}, or another batch's own
+   * @param y overwritten, shape of x; its type decides T, whatever {@link Builder#outputType} says;
+   *     may be x itself, but not overlap it otherwise
+   * @throws IllegalArgumentException if y has another shape or may not be written, or the
+   *     statistics, γ or β are for another number of channels
+   */
+  public void infer(Batch x, Statistics statistics, Batch y) {
+    checkShapes("y", y, x);
+    infer(x, statistics, new MemorySink(y.values()));
   }
 
   /**
@@ -152,9 +183,27 @@ public final class BatchNorm {
    */
   public Gradients backward(Batch dy, Batch x, Statistics statistics) {
     Batch dx = Batch.zeros(x.shape(), outputType != null ? outputType : x.type());
-    GradientParameters parameters = backward(dy, x, statistics, new MemorySink(dx.values()));
+    GradientParameters parameters = backward(dy, x, statistics, dx);
     DType type = parameters.type();
     return new Gradients(dx, values(type, parameters.dgamma()), values(type, parameters.dbeta()));
+  }
+
+  /**
+   * The gradients of a batch into memory of the caller: B1–B3 with its own statistics, B4 with
+   * {@link #given} ones.
+   *
+   * @param dy the output gradient, shape of x
+   * @param statistics those that {@link #forward(Batch, Batch)} returned for x, or given ones
+   * @param dx overwritten, shape of x; its type decides T, whatever {@link Builder#outputType}
+   *     says; may be dy or x itself, but not overlap them otherwise
+   * @return dγ and dβ, and the coefficients of B3
+   * @throws IllegalArgumentException if dy or dx has another shape, or dx may not be written, or
+   *     the statistics or γ have another number of channels, or the statistics count other values
+   *     than x has
+   */
+  public GradientParameters backward(Batch dy, Batch x, Statistics statistics, Batch dx) {
+    checkShapes("dx", dx, x);
+    return backward(dy, x, statistics, new MemorySink(dx.values()));
   }
 
   /**
@@ -168,7 +217,7 @@ public final class BatchNorm {
    */
   public GradientParameters backward(Source dy, Source x, Statistics statistics, Sink dx) {
     checkChannels(x, statistics);
-    checkShapes(dy, x);
+    checkShapes("dy", dy, x);
     List<Block> blocks = x.shape().view().blocks(Math.min(x.chunkLimit(), dy.chunkLimit()));
     checkRoom(dy);
     checkRoom(x);
@@ -251,7 +300,7 @@ public final class BatchNorm {
   /** Normalises a chunk with statistics that may be those of more than the chunk (F5). */
   public Batch normalise(Batch chunk, Statistics statistics) {
     Batch y = Batch.zeros(chunk.shape(), outputType != null ? outputType : chunk.type());
-    infer(chunk, statistics, new MemorySink(y.values()));
+    infer(chunk, statistics, y);
     return y;
   }
 
@@ -322,10 +371,10 @@ public final class BatchNorm {
     }
   }
 
-  private static void checkShapes(Source dy, Source x) {
-    if (!dy.shape().equals(x.shape())) {
+  private static void checkShapes(String name, Source array, Source x) {
+    if (!array.shape().equals(x.shape())) {
       throw new IllegalArgumentException(
-          "dy: expected shape " + x.shape() + " (" + x.name() + "), found " + dy.shape());
+          name + ": expected shape " + x.shape() + " (" + x.name() + "), found " + array.shape());
     }
   }
 
@@ -430,7 +479,7 @@ public final class BatchNorm {
       return this;
     }
 
-    /** Sets T, the type of y and dx of batches in memory; x's type unless set. */
+    /** Sets T, the type of the y and dx made for batches in memory; x's type unless set. */
     public Builder outputType(DType outputType) {
       this.outputType = outputType;
       return this;

@@ -121,6 +121,23 @@ class BatchNormFromKotlinTest {
     }
 
     @Test
+    fun `memory of the caller`() {
+        val norm = BatchNorm.builder().build()
+        val y = Batch.zeros(x.shape, DType.F64)
+        val dx = Batch(x.shape, Values.allocateDirect(DType.F32, 6))
+
+        val statistics = norm.forward(x, y)
+        val parameters = norm.backward(dy, x, statistics, dx)
+
+        val gradients = norm.backward(dy, x)
+        assertArrayEquals(norm.forward(x).y.values.toFloats(), FloatArray(6) { y.values[it].toFloat() })
+        assertArrayEquals(gradients.dx.values.toFloats(), dx.values.toFloats())
+        assertArrayEquals(gradients.dgamma.toDoubles(), parameters.dgamma)
+        norm.infer(x, statistics, dx)
+        assertArrayEquals(norm.forward(x).y.values.toFloats(), dx.values.toFloats())
+    }
+
+    @Test
     fun `given statistics`() {
         val norm = BatchNorm.builder().eps(0.0).build()
         val given = norm.given(doubleArrayOf(1.0, 1.0), doubleArrayOf(4.0, 1.0))

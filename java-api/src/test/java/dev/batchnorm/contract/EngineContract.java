@@ -449,6 +449,55 @@ public abstract class EngineContract {
   }
 
   @Test
+  void memoryOfTheCallerGetsTheSameBits() {
+    Shape shape = Shape.of(Layout.NCL, 9, 4, 33);
+    for (DType type : DType.values()) {
+      for (DType result : DType.values()) {
+        BatchNorm norm = BatchNorm.builder().engine(engine()).outputType(result).build();
+        Batch x = Data.MEAN_1E4.batch(shape, type, 9);
+        Batch dy = Data.NORMAL.batch(shape, type, 10);
+        Forward forward = norm.forward(x);
+        Gradients gradients = norm.backward(dy, x, forward.statistics());
+
+        Batch y = new Batch(shape, Values.allocateDirect(result, (int) shape.count()));
+        assertEquals(forward.statistics().sums(), norm().forward(x, y).sums());
+        assertBits(forward.y().values(), y.values());
+        Batch again = Batch.zeros(shape, result);
+        norm().infer(x, forward.statistics(), again);
+        assertBits(forward.y().values(), again.values());
+        Batch dx = Batch.zeros(shape, result);
+        GradientParameters parameters = norm().backward(dy, x, forward.statistics(), dx);
+        assertBits(gradients.dx().values(), dx.values());
+        assertArrayEquals(gradients.dgamma().toDoubles(), parameters.dgamma());
+      }
+    }
+  }
+
+  @Test
+  void inputsMayBeOverwritten() {
+    Shape shape = Shape.of(Layout.NC, 101, 7);
+    for (DType type : DType.values()) {
+      Batch x = Data.MEAN_1E4.batch(shape, type, 11);
+      Batch dy = Data.NORMAL.batch(shape, type, 12);
+      Forward forward = norm().forward(x);
+      Values dx = norm().backward(dy, x, forward.statistics()).dx().values();
+
+      Batch own = new Batch(shape, copy(x.values()));
+      norm().forward(own, own);
+      assertBits(forward.y().values(), own.values());
+      own = new Batch(shape, copy(x.values()));
+      norm().infer(own, forward.statistics(), own);
+      assertBits(forward.y().values(), own.values());
+      own = new Batch(shape, copy(x.values()));
+      norm().backward(dy, own, forward.statistics(), own);
+      assertBits(dx, own.values());
+      own = new Batch(shape, copy(dy.values()));
+      norm().backward(own, x, forward.statistics(), own);
+      assertBits(dx, own.values());
+    }
+  }
+
+  @Test
   void outputMayBeTheInput() {
     for (DType type : DType.values()) {
       for (Shape shape : List.of(Shape.of(Layout.NC, 90, 33), Shape.of(Layout.NCL, 3, 4, 50))) {
@@ -729,6 +778,21 @@ public abstract class EngineContract {
   private static void refused(String message, Runnable call) {
     IllegalArgumentException refusal = assertThrows(IllegalArgumentException.class, call::run);
     assertEquals(message, refusal.getMessage());
+  }
+
+  @Test
+  void refusesMemoryOfAnotherShape() {
+    Batch x = Batch.of(Shape.of(Layout.NC, 3, 2), new float[6]);
+    Batch other = Batch.of(Shape.of(Layout.NC, 2, 3), new float[6]);
+    Statistics statistics = norm().statistics(x);
+    refused("y: expected shape 3×2 (batch), found 2×3", () -> norm().forward(x, other));
+    refused("y: expected shape 3×2 (batch), found 2×3", () -> norm().infer(x, statistics, other));
+    refused(
+        "dx: expected shape 3×2 (batch), found 2×3",
+        () -> norm().backward(x, x, statistics, other));
+    refused(
+        "dy: expected shape 3×2 (batch), found 2×3",
+        () -> norm().backward(other, x, statistics, x));
   }
 
   @Test
