@@ -16,6 +16,7 @@ import dev.batchnorm.Gradients;
 import dev.batchnorm.InputException;
 import dev.batchnorm.Layout;
 import dev.batchnorm.Shape;
+import dev.batchnorm.Source;
 import dev.batchnorm.Statistics;
 import dev.batchnorm.Values;
 import dev.batchnorm.View;
@@ -366,6 +367,68 @@ public abstract class EngineContract {
     }
     assertBits(y.values(), chunkedY.values());
     assertBits(gradients.dx().values(), chunkedDx.values());
+    assertArrayEquals(gradients.dgamma().toDoubles(), parameters.dgamma());
+    assertArrayEquals(gradients.dbeta().toDoubles(), parameters.dbeta());
+  }
+
+  /** m ≥ 256 for each thread, so that sums are shared too; and tiles that end anywhere. */
+  static List<Shape> sharedShapes() {
+    return List.of(
+        Shape.withChannelAxis(0, 4097),
+        Shape.of(Layout.NC, 2049, 5),
+        Shape.of(Layout.NCL, 40, 3, 70),
+        Shape.of(Layout.NHWC, 3, 30, 31, 3),
+        Shape.withChannelAxis(0, 3, 2500));
+  }
+
+  @ParameterizedTest
+  @EnumSource(Data.class)
+  void nothingDependsOnHowThreadsShareAnArray(Data data) {
+    DType output = DType.values()[data.ordinal() % 3];
+    long seed = data.ordinal();
+    for (Shape shape : sharedShapes()) {
+      for (DType type : DType.values()) {
+        Batch x = data.batch(shape, type, seed++);
+        Batch dy = Data.NORMAL.batch(shape, output, seed++);
+        for (int limit : new int[] {255, 256, 257, 2100, 1 << 20}) {
+          assertSharingGivesTheSame(x, dy, output, limit, true, true);
+        }
+        assertSharingGivesTheSame(x, dy, output, 300, true, false);
+        assertSharingGivesTheSame(x, dy, output, 300, false, true);
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("shapes")
+  void littleIsSharedAsMuchIs(Shape shape) {
+    Batch x = Data.MEAN_1E4.batch(shape, DType.F32, 1);
+    Batch dy = Data.NORMAL.batch(shape, DType.F32, 2);
+    for (int limit : new int[] {1, 2, 7}) {
+      assertSharingGivesTheSame(x, dy, DType.F32, limit, true, true);
+    }
+  }
+
+  private void assertSharingGivesTheSame(
+      Batch x, Batch dy, DType output, int limit, boolean readers, boolean areas) {
+    BatchNorm norm = BatchNorm.builder().engine(engine()).outputType(output).build();
+    Forward forward = norm.forward(x);
+    Gradients gradients = norm.backward(dy, x, forward.statistics());
+    Source sharedX = new Parts.In(x, limit, readers);
+    Source sharedDy = new Parts.In(dy, limit, readers);
+    int count = x.values().count();
+    Values room = Values.allocate(output, 3 * count + 1);
+    Parts.Out out = new Parts.Out(room, areas);
+    Statistics statistics = norm.forward(sharedX, out);
+    out.room(1);
+    out.commit();
+    norm.infer(sharedX, statistics, out);
+    GradientParameters parameters = norm.backward(sharedDy, sharedX, statistics, out);
+    assertEquals(3 * count + 1, out.taken());
+    assertEquals(forward.statistics().sums(), statistics.sums());
+    assertBits(forward.y().values(), room.slice(0, count));
+    assertBits(forward.y().values(), room.slice(count + 1, count));
+    assertBits(gradients.dx().values(), room.slice(2 * count + 1, count));
     assertArrayEquals(gradients.dgamma().toDoubles(), parameters.dgamma());
     assertArrayEquals(gradients.dbeta().toDoubles(), parameters.dbeta());
   }
