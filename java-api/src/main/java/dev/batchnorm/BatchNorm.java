@@ -132,8 +132,7 @@ public final class BatchNorm {
         y,
         again,
         (engine, values, tile, room) ->
-            engine.normalise(
-                values.get(0), tile.view(), normalisation, tile.firstChannel(), room));
+            engine.normalise(values.get(0), tile.view(), normalisation, tile.firstChannel(), room));
   }
 
   /**

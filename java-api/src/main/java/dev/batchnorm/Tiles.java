@@ -101,8 +101,7 @@ final class Tiles implements AutoCloseable {
    *
    * @param empty makes the sums of one thread
    */
-  static ExactSums sums(
-      Engine engine, List<Source> sources, Supplier<ExactSums> empty, Sums pass) {
+  static ExactSums sums(Engine engine, List<Source> sources, Supplier<ExactSums> empty, Sums pass) {
     // Sums for each thread must not outweigh the values; the engine cuts those along channels.
     long m = sources.get(0).shape().view().valuesPerChannel();
     boolean mayShare = m / engine.threads() >= VALUES_PER_CHANNEL;
@@ -117,8 +116,7 @@ final class Tiles implements AutoCloseable {
    * @param again whether the sources were just read to their ends: then this pass goes backwards
    *     where it can, since what was read last is still in memory, of a file larger than that too
    */
-  static void write(
-      Engine engine, List<Source> sources, Sink sink, boolean again, Elements pass) {
+  static void write(Engine engine, List<Source> sources, Sink sink, boolean again, Elements pass) {
     try (Tiles tiles = new Tiles(engine, true, sources)) {
       Optional<Sink.Area> area =
           tiles.step > 0 ? sink.area(sources.get(0).shape().count()) : Optional.empty();
@@ -187,8 +185,7 @@ final class Tiles implements AutoCloseable {
     if (own.size() == 1) {
       return List.of(own.get(0).chunk(tile.offset(), count));
     }
-    return List.of(
-        own.get(0).chunk(tile.offset(), count), own.get(1).chunk(tile.offset(), count));
+    return List.of(own.get(0).chunk(tile.offset(), count), own.get(1).chunk(tile.offset(), count));
   }
 
   /** The tile whose turn it is when steps go from the end backwards, the tiles in them forwards. */

@@ -125,8 +125,7 @@ class WorkersTest {
           uninterrupted(failed::await);
         };
     assertEquals(
-        "off the heap",
-        assertThrows(OutOfMemoryError.class, () -> run(2, 2, task)).getMessage());
+        "off the heap", assertThrows(OutOfMemoryError.class, () -> run(2, 2, task)).getMessage());
   }
 
   @Test
@@ -144,8 +143,7 @@ class WorkersTest {
           workers.awaitTurn(task);
         };
     Exception told =
-        assertThrows(
-            InputException.class, () -> workers.run(Collections.nCopies(3, worker)));
+        assertThrows(InputException.class, () -> workers.run(Collections.nCopies(3, worker)));
     assertSame(thrown, told);
     assertEquals(0, told.getSuppressed().length, "who only waited has nothing to tell");
   }
