@@ -53,7 +53,7 @@ modernise_picocli() {
     rm -rf .build/picocli && mkdir -p .build/picocli/classes && mvn_quietly -N dependency:copy \
       -Dartifact="info.picocli:picocli:${jar#picocli-}:jar:sources" -DoutputDirectory="$root/.build/picocli" &&
       (cd .build/picocli && "$jdk/bin/jar" xf ./*-sources.jar picocli &&
-        "$jdk/bin/javac" --release 17 -nowarn -proc:none -d classes picocli/*.java &&
+        "$jdk/bin/javac" --release 17 -nowarn -proc:none -XDstringConcat=inline -d classes picocli/*.java &&
         "$jdk/bin/jar" cf "../$jar.jar" -C classes .) >>"$log" 2>&1
     rm -rf .build/picocli
   fi

@@ -1,6 +1,5 @@
 package dev.batchnorm;
 
-import dev.batchnorm.View.Block;
 import dev.batchnorm.engine.Engine;
 import dev.batchnorm.engine.Engines;
 import java.util.Arrays;
@@ -112,7 +111,7 @@ public final class BatchNorm {
    */
   public Statistics forward(Source x, Sink y) {
     Statistics statistics = statistics(x);
-    infer(x, statistics, y);
+    normalise(x, statistics, y, true);
     return statistics;
   }
 
@@ -147,19 +146,24 @@ public final class BatchNorm {
    * @throws IllegalArgumentException if the statistics, γ or β are for another number of channels
    */
   public void infer(Source x, Statistics statistics, Sink y) {
+    normalise(x, statistics, y, false);
+  }
+
+  /**
+   * F5.
+   *
+   * @param again whether x was just read to its end
+   */
+  private void normalise(Source x, Statistics statistics, Sink y, boolean again) {
     checkChannels(x, statistics);
-    for (Block block : blocks(x)) {
-      int count = (int) block.view().count();
-      Values room = y.room(count);
-      engine.normalise(
-          x.chunk(block.offset(), count),
-          block.view(),
-          statistics,
-          affine,
-          block.firstChannel(),
-          room);
-      y.commit();
-    }
+    Normalisation normalisation = Normalisation.of(statistics, affine);
+    Tiles.write(
+        engine,
+        List.of(x),
+        y,
+        again,
+        (engine, values, tile, room) ->
+            engine.normalise(values.get(0), tile.view(), normalisation, tile.firstChannel(), room));
   }
 
   /**
@@ -218,43 +222,44 @@ public final class BatchNorm {
   public GradientParameters backward(Source dy, Source x, Statistics statistics, Sink dx) {
     checkChannels(x, statistics);
     checkShapes("dy", dy, x);
-    List<Block> blocks = x.shape().view().blocks(Math.min(x.chunkLimit(), dy.chunkLimit()));
     checkRoom(dy);
     checkRoom(x);
-    ExactSums gradients = ExactSums.gradients(x.shape().channels(), dy.type(), x.type());
-    for (Block block : blocks) {
-      int count = (int) block.view().count();
-      Values dyChunk = dy.chunk(block.offset(), count);
-      engine.addGradientSums(
-          dyChunk, x.chunk(block.offset(), count), block.view(), gradients, block.firstChannel());
-    }
+    ExactSums gradients =
+        Tiles.sums(
+            engine,
+            List.of(dy, x),
+            () -> ExactSums.gradients(x.shape().channels(), dy.type(), x.type()),
+            (engine, values, tile, sums) ->
+                engine.addGradientSums(
+                    values.get(0), values.get(1), tile.view(), sums, tile.firstChannel()));
     GradientParameters parameters = engine.gradientParameters(gradients, statistics, x.type());
-    for (Block block : blocks) {
-      int count = (int) block.view().count();
-      Values room = dx.room(count);
-      engine.inputGradient(
-          dy.chunk(block.offset(), count),
-          x.chunk(block.offset(), count),
-          block.view(),
-          statistics,
-          affine,
-          parameters,
-          block.firstChannel(),
-          room);
-      dx.commit();
-    }
+    Normalisation normalisation = Normalisation.of(statistics, affine);
+    Tiles.write(
+        engine,
+        List.of(dy, x),
+        dx,
+        true,
+        (engine, values, tile, room) ->
+            engine.inputGradient(
+                values.get(0),
+                values.get(1),
+                tile.view(),
+                normalisation,
+                parameters,
+                tile.firstChannel(),
+                room));
     return parameters;
   }
 
   /** The exact sums of an array, to be merged with those of others; x is read once. */
   public ExactSums sums(Source x) {
     checkRoom(x);
-    ExactSums sums = ExactSums.statistics(x.shape().channels(), x.type());
-    for (Block block : blocks(x)) {
-      Values chunk = x.chunk(block.offset(), (int) block.view().count());
-      engine.addStatistics(chunk, block.view(), sums, block.firstChannel());
-    }
-    return sums;
+    return Tiles.sums(
+        engine,
+        List.of(x),
+        () -> ExactSums.statistics(x.shape().channels(), x.type()),
+        (engine, values, tile, sums) ->
+            engine.addStatistics(values.get(0), tile.view(), sums, tile.firstChannel()));
   }
 
   /** An array's own statistics (F1–F3); x is read once. */
@@ -337,10 +342,6 @@ public final class BatchNorm {
           "the unbiased variance of one value does not exist; --convention onnx averages the biased one");
     }
     return running.updated(statistics.mean(), engine.unbiasedVariance(sums), momentum);
-  }
-
-  private static List<Block> blocks(Source x) {
-    return x.shape().view().blocks(x.chunkLimit());
   }
 
   private static void checkRoom(Source x) {

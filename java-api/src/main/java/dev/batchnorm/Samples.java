@@ -1,7 +1,14 @@
 package dev.batchnorm;
 
-/** Consecutive samples of an array, the first axis of which counts them. */
-record Samples(Source whole, String name, Shape shape, long start) implements Source {
+import java.util.Optional;
+
+/**
+ * Consecutive samples of an array, the first axis of which counts them.
+ *
+ * @param owner whether the whole array is closed with these samples
+ */
+record Samples(Source whole, String name, Shape shape, long start, boolean owner)
+    implements Source {
 
   static Samples of(Source whole, long first, long count) {
     Shape shape = whole.shape();
@@ -25,7 +32,8 @@ record Samples(Source whole, String name, Shape shape, long start) implements So
         whole,
         whole.name() + "[" + first + ":" + (first + count) + "]",
         Shape.withChannelAxis(shape.channelAxis(), sizes),
-        first * perSample);
+        first * perSample,
+        false);
   }
 
   @Override
@@ -44,5 +52,14 @@ record Samples(Source whole, String name, Shape shape, long start) implements So
   }
 
   @Override
-  public void close() {}
+  public Optional<Source> reader() {
+    return whole.reader().map(reader -> new Samples(reader, name, shape, start, true));
+  }
+
+  @Override
+  public void close() {
+    if (owner) {
+      whole.close();
+    }
+  }
 }

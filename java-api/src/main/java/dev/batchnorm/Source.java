@@ -1,5 +1,7 @@
 package dev.batchnorm;
 
+import java.util.Optional;
+
 /**
  * An array that is read in chunks, as often as needed: memory, a file, or spooled standard input.
  * The values come in C order whatever order they are stored in.
@@ -27,6 +29,17 @@ public interface Source extends AutoCloseable {
 
   /** The largest number of values a reader should ask for at once. */
   int chunkLimit();
+
+  /**
+   * Another reader of the same values, to be used by another thread while this source and its other
+   * readers are used. Closing it ends it alone; it ends with this source at the latest.
+   *
+   * @return empty if the values can only be had by one thread, or reading them out of order costs
+   *     more than reading on
+   */
+  default Optional<Source> reader() {
+    return Optional.empty();
+  }
 
   /**
    * Consecutive samples, such as a mini-batch: the part from index {@code first} of the first axis

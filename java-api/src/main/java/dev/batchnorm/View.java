@@ -1,7 +1,9 @@
 package dev.batchnorm;
 
-import java.util.ArrayList;
+import java.util.AbstractList;
 import java.util.List;
+import java.util.Objects;
+import java.util.RandomAccess;
 
 /**
  * Any array as (outer, channels, inner): axes before the channel axis multiply into {@code outer},
@@ -54,41 +56,64 @@ public record View(long outer, int channels, long inner) {
    * pieces of one channel.
    *
    * @param limit the largest number of values of a block, at least 1
+   * @return a list that makes each block when it is asked for
    */
   public List<Block> blocks(long limit) {
-    List<Block> blocks = new ArrayList<>();
-    if (count() == 0) {
-      return blocks;
-    }
-    if (count() <= limit) {
-      blocks.add(new Block(this, 0, 0));
-      return blocks;
-    }
-    long row = channels * inner;
-    if (row <= limit) {
-      long rows = limit / row;
-      for (long o = 0; o < outer; o += rows) {
-        blocks.add(new Block(new View(Math.min(rows, outer - o), channels, inner), 0, o * row));
-      }
-      return blocks;
-    }
-    for (long o = 0; o < outer; o++) {
-      if (inner <= limit) {
-        int most = (int) Math.min(channels, limit / inner);
-        for (int c = 0; c < channels; c += most) {
-          View view = new View(1, Math.min(most, channels - c), inner);
-          blocks.add(new Block(view, c, o * row + c * inner));
-        }
+    return new Blocks(this, limit);
+  }
+
+  /** Blocks made when they are asked for: a file larger than memory has very many. */
+  private static final class Blocks extends AbstractList<Block> implements RandomAccess {
+    private final View whole;
+
+    /** The sizes of a block, but for the last along each axis. */
+    private final View most;
+
+    private final long alongOuter;
+    private final long alongChannels;
+    private final long alongInner;
+    private final int size;
+
+    Blocks(View whole, long limit) {
+      this.whole = whole;
+      long row = whole.channels * whole.inner;
+      if (whole.count() <= limit) {
+        most = whole;
+      } else if (row <= limit) {
+        most = new View(limit / row, whole.channels, whole.inner);
+      } else if (whole.inner <= limit) {
+        most = new View(1, (int) (limit / whole.inner), whole.inner);
       } else {
-        for (int c = 0; c < channels; c++) {
-          for (long i = 0; i < inner; i += limit) {
-            View view = new View(1, 1, Math.min(limit, inner - i));
-            blocks.add(new Block(view, c, o * row + c * inner + i));
-          }
-        }
+        most = new View(1, 1, limit);
       }
+      alongOuter = parts(whole.outer, most.outer);
+      alongChannels = parts(whole.channels, most.channels);
+      alongInner = parts(whole.inner, most.inner);
+      size = Math.toIntExact(alongOuter * alongChannels * alongInner);
     }
-    return blocks;
+
+    private static long parts(long size, long most) {
+      return size == 0 ? 0 : (size - 1) / most + 1;
+    }
+
+    @Override
+    public int size() {
+      return size;
+    }
+
+    @Override
+    public Block get(int index) {
+      Objects.checkIndex(index, size);
+      long i = index % alongInner * most.inner;
+      int c = (int) (index / alongInner % alongChannels * most.channels);
+      long o = index / alongInner / alongChannels * most.outer;
+      View view =
+          new View(
+              Math.min(most.outer, whole.outer - o),
+              Math.min(most.channels, whole.channels - c),
+              Math.min(most.inner, whole.inner - i));
+      return new Block(view, c, (o * whole.channels + c) * whole.inner + i);
+    }
   }
 
   /**

@@ -209,6 +209,9 @@ class BatchNormFromKotlinTest {
     @Test
     fun `engines agree`() {
         val reference = Engines.named("java", 1)
+        val given = reference.givenParameters(doubleArrayOf(1.0), doubleArrayOf(4.0), 0.0)
+        val normalisation = Normalisation.of(given, Affine.IDENTITY)
+        assertEquals(0.5, normalisation.a[0])
         for (provider in Engines.providers()) {
             val engine = try {
                 provider.create(2)
@@ -216,6 +219,8 @@ class BatchNormFromKotlinTest {
                 assertTrue(unavailable.message.orEmpty().isNotEmpty())
                 continue
             }
+            assertTrue(engine.threads() in 1..2)
+            assertEquals(1, engine.singleThreaded().threads())
             val comparison = EngineComparison(reference, engine, Affine.IDENTITY, 1e-5)
             for (array in comparison.training(x, dy, DType.F32)) {
                 assertEquals(0, array.differing(), "${provider.name()}: ${array.name()}")
@@ -282,6 +287,8 @@ class BatchNormFromKotlinTest {
         assertEquals(6, y.values.size)
         assertEquals(1L, running.batches)
         assertEquals("batch[0:2]", x.samples(0, 2).name())
+        assertTrue(x.reader().isEmpty)
+        assertTrue(y.area(6).isEmpty)
     }
 
     @Test

@@ -5,6 +5,7 @@ import dev.batchnorm.DType;
 import dev.batchnorm.ExactSums;
 import dev.batchnorm.GradientParameters;
 import dev.batchnorm.InputException;
+import dev.batchnorm.Normalisation;
 import dev.batchnorm.Statistics;
 import dev.batchnorm.Values;
 import dev.batchnorm.View;
@@ -28,6 +29,18 @@ public abstract class Engine {
 
   /** What runs, in a few words: instruction set, threads. */
   public abstract String description();
+
+  /** The most threads that a pass takes, 1 unless an engine says otherwise. */
+  public int threads() {
+    return 1;
+  }
+
+  /**
+   * This engine with passes of one thread each, for a caller that runs them on threads of its own.
+   */
+  public Engine singleThreaded() {
+    return this;
+  }
 
   /**
    * Adds a chunk to the exact sums Σx, Σx² and the count of each of its channels.
@@ -155,18 +168,24 @@ public abstract class Engine {
    * Normalises a chunk: y = RN_T(fma(d, a, β)), d = (x − mean) − mean_lo, a = γ·inverse_std (F5).
    *
    * @param x outer × channels × inner values
-   * @param statistics those of all channels
+   * @param normalisation that of all channels
    * @param y as many values, of either type, which decides T; may be x itself
    * @throws IllegalArgumentException if sizes do not fit each other
    */
   public final void normalise(
-      Values x, View view, Statistics statistics, Affine affine, int firstChannel, Values y) {
+      Values x, View view, Normalisation normalisation, int firstChannel, Values y) {
+    Statistics statistics = normalisation.statistics();
     checkChunk("x", x, view);
     checkChunk("y", y, view);
     checkWritable("y", y);
     checkChannels(view, firstChannel, statistics.channels());
-    double[] scale = statistics.scale(affine);
-    doNormalise(x, view, statistics, scale, affine.beta(statistics.channels()), firstChannel, y);
+    doNormalise(x, view, statistics, normalisation.a(), normalisation.beta(), firstChannel, y);
+  }
+
+  /** As {@link #normalise(Values, View, Normalisation, int, Values)}, for a single chunk. */
+  public final void normalise(
+      Values x, View view, Statistics statistics, Affine affine, int firstChannel, Values y) {
+    normalise(x, view, Normalisation.of(statistics, affine), firstChannel, y);
   }
 
   /**
@@ -175,7 +194,7 @@ public abstract class Engine {
    *
    * @param dy outer × channels × inner values
    * @param x as many values, of either type
-   * @param statistics those of all channels
+   * @param normalisation that of all channels
    * @param parameters from {@link #gradientParameters} with the same statistics
    * @param dx as many values, of either type, which decides T; may be dy or x itself
    * @throws IllegalArgumentException if sizes do not fit each other
@@ -184,11 +203,11 @@ public abstract class Engine {
       Values dy,
       Values x,
       View view,
-      Statistics statistics,
-      Affine affine,
+      Normalisation normalisation,
       GradientParameters parameters,
       int firstChannel,
       Values dx) {
+    Statistics statistics = normalisation.statistics();
     checkChunk("dy", dy, view);
     checkChunk("x", x, view);
     checkChunk("dx", dx, view);
@@ -201,12 +220,29 @@ public abstract class Engine {
               + " channels (the statistics'), found "
               + parameters.k1().length);
     }
-    double[] scale = statistics.scale(affine);
+    double[] scale = normalisation.a();
     if (statistics.given()) {
       doFrozenInputGradient(dy, view, scale, firstChannel, dx);
     } else {
       doInputGradient(dy, x, view, statistics, scale, parameters, firstChannel, dx);
     }
+  }
+
+  /**
+   * As {@link #inputGradient(Values, Values, View, Normalisation, GradientParameters, int,
+   * Values)}, for a single chunk.
+   */
+  public final void inputGradient(
+      Values dy,
+      Values x,
+      View view,
+      Statistics statistics,
+      Affine affine,
+      GradientParameters parameters,
+      int firstChannel,
+      Values dx) {
+    Normalisation normalisation = Normalisation.of(statistics, affine);
+    inputGradient(dy, x, view, normalisation, parameters, firstChannel, dx);
   }
 
   /** {@link #addStatistics} behind the door. */

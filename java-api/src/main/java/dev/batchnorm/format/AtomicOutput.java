@@ -204,7 +204,33 @@ public final class AtomicOutput implements AutoCloseable {
     }
   }
 
-  /** Replaces bytes that were written before, after {@link #makePatchable}. */
+  /** Whether bytes may be passed over: not where they leave at once, as through a pipe. */
+  public boolean canSkip() {
+    return temporary != null && spool == null;
+  }
+
+  /**
+   * Passes over the next bytes, which {@link #patch} then writes in any order.
+   *
+   * @return the position of the first of them
+   */
+  public long skip(long count) {
+    try {
+      FileChannel file = (FileChannel) channel;
+      long start = file.position();
+      file.position(start + count);
+      return start;
+    } catch (IOException e) {
+      throw refused(e);
+    }
+  }
+
+  /**
+   * Writes bytes that were passed over, or replaces some that were written before, after {@link
+   * #makePatchable}. Several threads may do so at once.
+   *
+   * @throws OutputException if there is no room for them
+   */
   public void patch(long position, ByteBuffer bytes) {
     if (spool != null) {
       spool.patch(position, bytes);

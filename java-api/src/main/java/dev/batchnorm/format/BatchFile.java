@@ -14,6 +14,7 @@ import dev.batchnorm.format.npy.NpySource;
 import dev.batchnorm.format.npz.NpzFile;
 import dev.batchnorm.format.npz.NpzWriter;
 import java.nio.file.Path;
+import java.util.Optional;
 
 /**
  * Batches in files, for programs that do not care which format they are in.
@@ -129,6 +130,11 @@ public final class BatchFile {
       sink.commit();
     }
 
+    @Override
+    public Optional<Area> area(long count) {
+      return sink.area(count);
+    }
+
     /**
      * Makes the file appear under its name.
      *
@@ -169,6 +175,11 @@ public final class BatchFile {
     @Override
     public int chunkLimit() {
       return source.chunkLimit();
+    }
+
+    @Override
+    public Optional<Source> reader() {
+      return source.reader();
     }
 
     @Override

@@ -11,8 +11,8 @@ import java.nio.file.StandardOpenOption;
 import java.util.Objects;
 
 /**
- * The bytes of an input, readable at any position: a file, a part of one, or spooled standard
- * input.
+ * The bytes of an input, readable at any position and by several threads at once: a file, a part of
+ * one, or spooled standard input.
  *
  * <p>Files are read, never mapped: a mapped file that is cut short while it is read would end the
  * process by a signal.

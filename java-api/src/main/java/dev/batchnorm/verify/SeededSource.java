@@ -4,6 +4,7 @@ import dev.batchnorm.DType;
 import dev.batchnorm.Shape;
 import dev.batchnorm.Source;
 import dev.batchnorm.Values;
+import java.util.Optional;
 
 /**
  * Values made from a seed and their index, so that they are the same in every chunking: 1/4 plus
@@ -58,6 +59,12 @@ public final class SeededSource implements Source {
     z = (z ^ (z >>> 30)) * 0xbf58476d1ce4e5b9L;
     z = (z ^ (z >>> 27)) * 0x94d049bb133111ebL;
     return z ^ (z >>> 31);
+  }
+
+  /** Itself: values are made from their index alone. */
+  @Override
+  public Optional<Source> reader() {
+    return Optional.of(this);
   }
 
   @Override

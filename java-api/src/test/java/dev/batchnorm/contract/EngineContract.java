@@ -2,6 +2,7 @@ package dev.batchnorm.contract;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -15,24 +16,34 @@ import dev.batchnorm.GradientParameters;
 import dev.batchnorm.Gradients;
 import dev.batchnorm.InputException;
 import dev.batchnorm.Layout;
+import dev.batchnorm.OutputException;
 import dev.batchnorm.Shape;
+import dev.batchnorm.Sink;
+import dev.batchnorm.Source;
 import dev.batchnorm.Statistics;
 import dev.batchnorm.Values;
 import dev.batchnorm.View;
 import dev.batchnorm.View.Block;
 import dev.batchnorm.engine.Engine;
 import dev.batchnorm.engine.Engines;
+import dev.batchnorm.format.BatchFile;
 import dev.batchnorm.verify.ArrayComparison;
 import dev.batchnorm.verify.EngineComparison;
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.DoubleBuffer;
 import java.nio.FloatBuffer;
 import java.nio.ShortBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -40,6 +51,7 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -368,6 +380,214 @@ public abstract class EngineContract {
     assertBits(gradients.dx().values(), chunkedDx.values());
     assertArrayEquals(gradients.dgamma().toDoubles(), parameters.dgamma());
     assertArrayEquals(gradients.dbeta().toDoubles(), parameters.dbeta());
+  }
+
+  /** m ≥ 256 for each thread, so that sums are shared too; and tiles that end anywhere. */
+  static List<Shape> sharedShapes() {
+    return List.of(
+        Shape.withChannelAxis(0, 4097),
+        Shape.of(Layout.NC, 2049, 5),
+        Shape.of(Layout.NCL, 40, 3, 70),
+        Shape.of(Layout.NHWC, 3, 30, 31, 3),
+        Shape.withChannelAxis(0, 3, 2500));
+  }
+
+  @ParameterizedTest
+  @EnumSource(Data.class)
+  void nothingDependsOnHowThreadsShareAnArray(Data data) {
+    DType output = DType.values()[data.ordinal() % 3];
+    long seed = data.ordinal();
+    for (Shape shape : sharedShapes()) {
+      for (DType type : DType.values()) {
+        Batch x = data.batch(shape, type, seed++);
+        Batch dy = Data.NORMAL.batch(shape, output, seed++);
+        for (int limit : new int[] {255, 256, 257, 2100, 1 << 20}) {
+          assertSharingGivesTheSame(x, dy, output, limit, true, true);
+        }
+        assertSharingGivesTheSame(x, dy, output, 300, true, false);
+        assertSharingGivesTheSame(x, dy, output, 300, false, true);
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("shapes")
+  void littleIsSharedAsMuchIs(Shape shape) {
+    Batch x = Data.MEAN_1E4.batch(shape, DType.F32, 1);
+    Batch dy = Data.NORMAL.batch(shape, DType.F32, 2);
+    for (int limit : new int[] {1, 2, 7}) {
+      assertSharingGivesTheSame(x, dy, DType.F32, limit, true, true);
+    }
+  }
+
+  private void assertSharingGivesTheSame(
+      Batch x, Batch dy, DType output, int limit, boolean readers, boolean areas) {
+    BatchNorm norm = BatchNorm.builder().engine(engine()).outputType(output).build();
+    Forward forward = norm.forward(x);
+    Gradients gradients = norm.backward(dy, x, forward.statistics());
+    Source sharedX = new Parts.In(x, limit, readers);
+    Source sharedDy = new Parts.In(dy, limit, readers);
+    int count = x.values().count();
+    Values room = Values.allocate(output, 3 * count + 1);
+    Parts.Out out = new Parts.Out(room, areas);
+    Statistics statistics = norm.forward(sharedX, out);
+    out.room(1);
+    out.commit();
+    norm.infer(sharedX, statistics, out);
+    GradientParameters parameters = norm.backward(sharedDy, sharedX, statistics, out);
+    assertEquals(3 * count + 1, out.taken());
+    assertEquals(forward.statistics().sums(), statistics.sums());
+    assertBits(forward.y().values(), room.slice(0, count));
+    assertBits(forward.y().values(), room.slice(count + 1, count));
+    assertBits(gradients.dx().values(), room.slice(2 * count + 1, count));
+    assertArrayEquals(gradients.dgamma().toDoubles(), parameters.dgamma());
+    assertArrayEquals(gradients.dbeta().toDoubles(), parameters.dbeta());
+  }
+
+  // Files
+
+  /** Enough tiles for eight threads. */
+  private static final Shape LARGE_FILE = Shape.of(Layout.NC, 440_000, 5);
+
+  private static void write(Path path, Batch batch) {
+    try (BatchFile.Output file = BatchFile.create(path, batch.type(), batch.shape())) {
+      Values room = file.room(batch.values().count());
+      room.put(0, batch.values(), 0, batch.values().count());
+      file.commit();
+      file.finish();
+    }
+  }
+
+  private static void assertHolds(Path path, Batch expected) {
+    try (Source found = BatchFile.open(path)) {
+      assertEquals(expected.shape(), found.shape());
+      assertBits(expected.values(), found.chunk(0, expected.values().count()));
+    }
+  }
+
+  private static List<String> names(Path folder) throws IOException {
+    try (Stream<Path> files = Files.list(folder)) {
+      return files.map(file -> file.getFileName().toString()).sorted().toList();
+    }
+  }
+
+  @Test
+  void filesGiveTheBitsOfMemory(@TempDir Path folder) {
+    Batch x = Data.MEAN_1E4.batch(LARGE_FILE, DType.F32, 1);
+    Batch dy = Data.NORMAL.batch(LARGE_FILE, DType.F32, 2);
+    Forward forward = norm().forward(x);
+    Gradients gradients = norm().backward(dy, x, forward.statistics());
+    write(folder.resolve("x.npy"), x);
+    write(folder.resolve("dy.npy"), dy);
+    try (Source xFile = BatchFile.open(folder.resolve("x.npy"));
+        Source dyFile = BatchFile.open(folder.resolve("dy.npy"));
+        BatchFile.Output y = BatchFile.create(folder.resolve("y.npy"), DType.F32, LARGE_FILE);
+        BatchFile.Output dx = BatchFile.create(folder.resolve("dx.npy"), DType.F32, LARGE_FILE)) {
+      Statistics statistics = norm().forward(xFile, y);
+      y.finish();
+      assertEquals(forward.statistics().sums(), statistics.sums());
+      GradientParameters parameters = norm().backward(dyFile, xFile, statistics, dx);
+      dx.finish();
+      assertArrayEquals(gradients.dgamma().toDoubles(), parameters.dgamma());
+    }
+    assertHolds(folder.resolve("y.npy"), forward.y());
+    assertHolds(folder.resolve("dx.npy"), gradients.dx());
+  }
+
+  @Test
+  void samplesOfFilesGiveTheBitsOfMemory(@TempDir Path folder) {
+    Batch x = Data.MEAN_1E4.batch(LARGE_FILE, DType.F32, 1);
+    write(folder.resolve("x.npy"), x);
+    try (Source file = BatchFile.open(folder.resolve("x.npy"));
+        BatchFile.Output y = BatchFile.create(folder.resolve("y.npy"), DType.F32, LARGE_FILE)) {
+      norm().forward(file.samples(0, 430_001), y);
+      norm().forward(file.samples(430_001, 9_999), y);
+      y.finish();
+    }
+    Batch y = Batch.zeros(LARGE_FILE, DType.F32);
+    int at = 0;
+    for (Source part : List.of(x.samples(0, 430_001), x.samples(430_001, 9_999))) {
+      int count = (int) part.shape().count();
+      Values values = norm().forward(new Batch(part.shape(), part.chunk(0, count))).y().values();
+      y.values().put(at, values, 0, count);
+      at += count;
+    }
+    assertHolds(folder.resolve("y.npy"), y);
+  }
+
+  @Test
+  void aFileCutShortBetweenThePassesIsRefused(@TempDir Path folder) throws IOException {
+    Path path = folder.resolve("x.npy");
+    write(path, Data.NORMAL.batch(LARGE_FILE, DType.F32, 1));
+    try (Source x = BatchFile.open(path);
+        BatchFile.Output y = BatchFile.create(folder.resolve("y.npy"), DType.F32, LARGE_FILE)) {
+      Statistics statistics = norm().statistics(x);
+      try (FileChannel channel = FileChannel.open(path, StandardOpenOption.WRITE)) {
+        channel.truncate(4_000_000);
+      }
+      InputException refused =
+          assertThrows(InputException.class, () -> norm().infer(x, statistics, y));
+      assertEquals(
+          path + ": ended at byte 4000000 while it was read, expected 8800128 bytes",
+          refused.getMessage());
+      assertThrows(InputException.class, () -> norm().statistics(x));
+    }
+    assertEquals(List.of("x.npy"), names(folder));
+  }
+
+  @Test
+  void anInterruptEndsAFileAndLeavesNothing(@TempDir Path folder) throws IOException {
+    write(folder.resolve("x.npy"), Data.NORMAL.batch(LARGE_FILE, DType.F32, 1));
+    try (Source x = BatchFile.open(folder.resolve("x.npy"));
+        BatchFile.Output y = BatchFile.create(folder.resolve("y.npy"), DType.F32, LARGE_FILE)) {
+      Thread.currentThread().interrupt();
+      assertThrows(InputException.class, () -> norm().forward(x, y));
+    } finally {
+      assertTrue(Thread.interrupted(), "the interrupt is still to be seen");
+    }
+    assertEquals(List.of("x.npy"), names(folder));
+  }
+
+  @Test
+  void anOutputThatTakesNoMoreIsToldOnce() {
+    OutputException full =
+        new OutputException("y.npy: expected to write all of it, found a full disk");
+    Sink.Writer writer =
+        new Sink.Writer() {
+          @Override
+          public Values room(long first, int count) {
+            return Values.allocate(DType.F32, count);
+          }
+
+          @Override
+          public void commit() {
+            throw full;
+          }
+
+          @Override
+          public void close() {}
+        };
+    Sink sink =
+        new Sink() {
+          @Override
+          public Values room(int count) {
+            return Values.allocate(DType.F32, count);
+          }
+
+          @Override
+          public void commit() {
+            throw full;
+          }
+
+          @Override
+          public Optional<Area> area(long count) {
+            return Optional.of(() -> writer);
+          }
+        };
+    Batch batch = Data.NORMAL.batch(Shape.of(Layout.NC, 4000, 5), DType.F32, 1);
+    Source x = new Parts.In(batch, 1000, true);
+    assertSame(full, assertThrows(OutputException.class, () -> norm().forward(x, sink)));
+    assertEquals(0, full.getSuppressed().length);
   }
 
   private static Values part(Batch batch, Block block) {

@@ -158,6 +158,30 @@ class AtomicOutputTest {
   }
 
   @Test
+  void bytesThatWerePassedOverAreWrittenInAnyOrder() throws IOException {
+    Path path = directory.resolve("y");
+    try (AtomicOutput out = AtomicOutput.to(path)) {
+      out.write(bytes("<"));
+      assertTrue(out.canSkip());
+      assertEquals(1, out.skip(4));
+      out.write(bytes(">"));
+      out.patch(3, bytes("cd"));
+      out.patch(1, bytes("ab"));
+      out.commit();
+    }
+    assertEquals("<abcd>", Files.readString(path));
+  }
+
+  @Test
+  void nothingIsPassedOverWhereBytesLeaveAtOnce() {
+    try (AtomicOutput stream = AtomicOutput.standardOutput(new ByteArrayOutputStream());
+        AtomicOutput device = AtomicOutput.to(Path.of("/dev/null"))) {
+      assertFalse(stream.canSkip());
+      assertFalse(device.canSkip());
+    }
+  }
+
+  @Test
   void aStreamIsWrittenDirectlyAndLeftOpen() {
     ByteArrayOutputStream stream = new ByteArrayOutputStream();
     try (AtomicOutput out = AtomicOutput.standardOutput(stream)) {

@@ -32,6 +32,16 @@ final class NativeEngine extends Engine {
     return isa.label() + ", " + threads + (threads == 1 ? " thread" : " threads");
   }
 
+  @Override
+  public int threads() {
+    return threads;
+  }
+
+  @Override
+  public Engine singleThreaded() {
+    return threads == 1 ? this : new NativeEngine(isa, 1);
+  }
+
   /** Where values lie: an array and an offset in bytes, or null and an address. */
   private record Memory(@Nullable Object array, long at) {
 

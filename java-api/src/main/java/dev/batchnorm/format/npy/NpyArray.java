@@ -72,6 +72,16 @@ public final class NpyArray implements StoredArray {
     return count;
   }
 
+  /** The same array with memory of its own, for another thread. */
+  NpyArray again() {
+    return new NpyArray(in, header, type, count);
+  }
+
+  /** Whether the values lie in the file as they are read, one after the other. */
+  boolean isInPlace() {
+    return data.isInPlace();
+  }
+
   /** Whether the first axis varies fastest in the file. */
   public boolean fortranOrder() {
     return header.fortranOrder;

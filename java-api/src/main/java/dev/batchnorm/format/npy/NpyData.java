@@ -32,6 +32,11 @@ final class NpyData {
         new FortranReader(in, header.dataStart, header.sizes.clone(), itemBytes, panelBytes);
   }
 
+  /** Whether the values lie in C order, so that they can be read anywhere. */
+  boolean isInPlace() {
+    return inPlace;
+  }
+
   /** With one axis longer than 1, both orders are the same. */
   private static int longAxes(long[] sizes) {
     int count = 0;

@@ -8,6 +8,10 @@ import dev.batchnorm.format.AtomicOutput;
 import dev.batchnorm.format.NumberType;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * Writes an array as NPY: version 1.0, little-endian, C order, the header as numpy pads it.
@@ -23,18 +27,21 @@ public final class NpySink implements ArraySink, AutoCloseable {
   private final AtomicOutput out;
   private final NumberType type;
   private final long[] sizes;
-  private long missing;
+  private final AtomicLong missing;
 
   /** Written with the first values: what is refused before leaves nothing on standard output. */
   private final ByteBuffer header;
 
   private ByteBuffer buffer = ByteBuffer.allocateDirect(0).order(ByteOrder.LITTLE_ENDIAN);
 
+  /** Memory of writers that were closed, for the next. */
+  private final Deque<ByteBuffer> idle = new ArrayDeque<>();
+
   private NpySink(AtomicOutput out, NumberType type, long[] sizes, long count) {
     this.out = out;
     this.type = type;
     this.sizes = sizes;
-    this.missing = count;
+    this.missing = new AtomicLong(count);
     this.header = ByteBuffer.wrap(header(type.descriptor(), sizes));
   }
 
@@ -78,11 +85,17 @@ public final class NpySink implements ArraySink, AutoCloseable {
   public Values room(int count) {
     requireFloating(type);
     int bytes = Math.multiplyExact(count, type.bytes());
-    if (buffer.capacity() < bytes) {
-      buffer = ByteBuffer.allocateDirect(bytes).order(ByteOrder.LITTLE_ENDIAN);
-    }
-    buffer.clear().limit(bytes);
+    buffer = withRoom(buffer, bytes);
     return Values.of(type.floating(), buffer);
+  }
+
+  /** The buffer, or a new one if it is too small, with that many bytes to fill. */
+  private static ByteBuffer withRoom(ByteBuffer buffer, int bytes) {
+    ByteBuffer enough =
+        buffer.capacity() >= bytes
+            ? buffer
+            : ByteBuffer.allocateDirect(bytes).order(ByteOrder.LITTLE_ENDIAN);
+    return enough.clear().limit(bytes);
   }
 
   @Override
@@ -92,9 +105,21 @@ public final class NpySink implements ArraySink, AutoCloseable {
 
   @Override
   public void write(ByteBuffer bytes) {
-    missing -= bytes.remaining() / type.bytes();
+    missing.addAndGet(-bytes.remaining() / type.bytes());
     out.write(header); // nothing from the second time on
     out.write(bytes);
+  }
+
+  /** Empty where the output leaves at once, as through a pipe. */
+  @Override
+  public Optional<Area> area(long count) {
+    requireFloating(type);
+    if (!out.canSkip()) {
+      return Optional.empty();
+    }
+    out.write(header);
+    long start = out.skip(Math.multiplyExact(count, (long) type.bytes()));
+    return Optional.of(() -> new PlacedValues(start));
   }
 
   /**
@@ -103,7 +128,7 @@ public final class NpySink implements ArraySink, AutoCloseable {
    * @throws IllegalStateException if it was given fewer or more values than its sizes say
    */
   public void finish() {
-    requireComplete(missing, sizes);
+    requireComplete(missing.get(), sizes);
     out.write(header);
     out.commit();
   }
@@ -135,5 +160,36 @@ public final class NpySink implements ArraySink, AutoCloseable {
   @Override
   public void close() {
     out.close();
+  }
+
+  /** Writes values of an area that begins at a position of the file. */
+  private final class PlacedValues implements Writer {
+    private final long start;
+    private ByteBuffer room;
+    private long at;
+
+    PlacedValues(long start) {
+      this.start = start;
+      ByteBuffer known = idle.poll();
+      room = known != null ? known : ByteBuffer.allocateDirect(0).order(ByteOrder.LITTLE_ENDIAN);
+    }
+
+    @Override
+    public Values room(long first, int count) {
+      at = start + first * type.bytes();
+      room = withRoom(room, Math.multiplyExact(count, type.bytes()));
+      return Values.of(type.floating(), room);
+    }
+
+    @Override
+    public void commit() {
+      missing.addAndGet(-room.remaining() / type.bytes());
+      out.patch(at, room);
+    }
+
+    @Override
+    public void close() {
+      idle.push(room);
+    }
   }
 }

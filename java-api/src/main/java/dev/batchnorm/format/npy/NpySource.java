@@ -10,6 +10,10 @@ import dev.batchnorm.format.InputBytes;
 import dev.batchnorm.format.NumberType;
 import dev.batchnorm.format.StoredArray;
 import java.nio.ByteBuffer;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A batch in an NPY file of any real type, byte order and order of axes. f16, f32 and f64 come as
@@ -28,7 +32,15 @@ public final class NpySource implements Source {
   private final boolean narrow;
   private Values widened = Values.allocate(DType.F64, 0);
 
-  private NpySource(InputBytes in, NpyArray array, Shape shape, boolean narrow) {
+  /** What this is a reader of, if it is one. */
+  private final @Nullable NpySource whole;
+
+  /** Readers that were closed, with memory for the next that is asked for. */
+  private final Deque<NpySource> idle = new ArrayDeque<>();
+
+  private NpySource(
+      InputBytes in, NpyArray array, Shape shape, boolean narrow, @Nullable NpySource whole) {
+    this.whole = whole;
     this.in = in;
     this.array = array;
     this.shape = shape;
@@ -67,7 +79,7 @@ public final class NpySource implements Source {
       throw new InputException(in.name() + ": " + e.getMessage(), null, e);
     }
     checkChannels(in.name(), shape);
-    return new NpySource(in, array, shape, narrow);
+    return new NpySource(in, array, shape, narrow, null);
   }
 
   /**
@@ -135,8 +147,23 @@ public final class NpySource implements Source {
     return StoredArray.CHUNK;
   }
 
+  /** Empty for Fortran order, where each reader would transpose the file for itself. */
+  @Override
+  public Optional<Source> reader() {
+    if (!array.isInPlace()) {
+      return Optional.empty();
+    }
+    NpySource known = idle.poll();
+    return Optional.of(
+        known != null ? known : new NpySource(in, array.again(), shape, narrow, this));
+  }
+
   @Override
   public void close() {
-    in.close();
+    if (whole != null) {
+      whole.idle.push(this);
+    } else {
+      in.close();
+    }
   }
 }
