@@ -9,14 +9,6 @@
 
 namespace {
 
-const Kernels& kernels(int isa) {
-#if defined(__x86_64__)
-  if (isa == BN_AVX512) return kernels_avx512;
-  if (isa == BN_AVX2) return kernels_avx2;
-#endif
-  return kernels_baseline;
-}
-
 // Fewer values than this are not worth waking a thread: some ten microseconds of work.
 const int64_t WORTH_A_THREAD = 32768;
 

@@ -31,7 +31,35 @@ struct InputGradient {
   const double* k2;
 };
 
-// Indices are the types of the operands (BN_F16 …), in the order of the parameters.
+// The terms of neighbouring channels' sums: term k of channel c is linear[k][c] or product[k][c].
+struct SumTerms {
+  const int64_t* counts;
+  const double* linear[BN_F64_TERMS];
+  const double* product[BN_F64_PRODUCT_TERMS];
+};
+
+// Results of F1–F3, starting at the first channel.
+struct Parameters {
+  double* mean;
+  double* mean_lo;
+  double* variance;
+  double* inverse_std;
+};
+
+// Results of B1–B3, starting at the first channel.
+struct GradientParameters {
+  double* k1;
+  double* k1_lo;
+  double* k2;
+  double* dgamma;
+  double* dbeta;
+};
+
+// How many terms the sums of a rounding pass have: as many as for f32 alone, or as for f64.
+enum { BN_NARROW = 0, BN_WIDE = 1, BN_WIDTH_COUNT = 2 };
+
+// Indices are the types of the operands (BN_F16 …), in the order of the parameters. The rounding passes have widths
+// instead, and 0 or 1 for a result of BN_F32 or BN_F64; they set undecided[c], not 0 where they can't tell.
 struct Kernels {
   void (*add_statistics[BN_TYPE_COUNT])(const Block&, const void* x, bn_sums);
   void (*add_gradient_sums[BN_TYPE_COUNT][BN_TYPE_COUNT])(const Block&, const void* dy, const void* x, bn_sums);
@@ -39,10 +67,29 @@ struct Kernels {
   void (*input_gradient[BN_TYPE_COUNT][BN_TYPE_COUNT][BN_TYPE_COUNT])(const Block&, const void* dy, const void* x,
                                                                         const InputGradient&, void* dx);
   void (*frozen_input_gradient[BN_TYPE_COUNT][BN_TYPE_COUNT])(const Block&, const void* dy, const double* a, void* dx);
+  void (*parameters[BN_WIDTH_COUNT])(int64_t channels, const SumTerms& x, double eps, const Parameters&,
+                                     int64_t* undecided);
+  void (*unbiased_variance[BN_WIDTH_COUNT])(int64_t channels, const SumTerms& x, double* variance, int64_t* undecided);
+  void (*given_inverse_std)(int64_t channels, const double* variance, double eps, double* inverse_std,
+                            int64_t* undecided);
+  void (*gradient_parameters[BN_WIDTH_COUNT][2])(int64_t channels, const SumTerms& gradients, const SumTerms& x,
+                                                 double eps, const GradientParameters&, int64_t* undecided);
+  void (*frozen_gradient_parameters[BN_WIDTH_COUNT][2])(int64_t channels, const SumTerms& gradients,
+                                                        const double* mean, const double* variance, double eps,
+                                                        double* dgamma, double* dbeta, int64_t* undecided);
 };
 
 extern const Kernels kernels_baseline;
 extern const Kernels kernels_avx2;
 extern const Kernels kernels_avx512;
+
+static inline const Kernels& kernels(int isa) {
+#if defined(__x86_64__)
+  if (isa == BN_AVX512) return kernels_avx512;
+  if (isa == BN_AVX2) return kernels_avx2;
+#endif
+  (void)isa;
+  return kernels_baseline;
+}
 
 #endif
