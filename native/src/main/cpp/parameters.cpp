@@ -65,8 +65,7 @@ bool any(const uint64_t* limbs, int count) {
   return bits != 0;
 }
 
-// Neighbouring channels that a kernel rounds at once: what it says of them stays in the first-level cache.
-const int BLOCK = 128;
+const int64_t BLOCK = BN_BLOCK;
 
 const double NO_TERMS[BLOCK] = {};
 
@@ -114,7 +113,7 @@ struct RoundingBlock {
   }
 };
 
-int width_of(int type_a, int type_b) { return type_a == BN_F64 || type_b == BN_F64 ? BN_WIDE : BN_NARROW; }
+bool is_wide(int type_a, int type_b) { return type_a == BN_F64 || type_b == BN_F64; }
 
 // The roads of integers, for the channel c of the sums.
 
@@ -211,7 +210,7 @@ Roads round_parameters(const Kernels& kernels, int x_type, const bn_sums& sums, 
     int64_t at = first - range.first;
     Parameters here = {to.mean + at, to.mean_lo + at, to.variance + at, to.inverse_std + at};
     SumTerms x = block.terms(sums, x_type, x_type);
-    kernels.parameters[width_of(x_type, x_type)](block.channels, x, eps, here, block.undecided);
+    kernels.parameters[is_wide(x_type, x_type)](block.channels, x, eps, here, block.undecided);
     // A decided inverse_std is finite where V + ε is not 0: its range is limited.
     for (int64_t c = 0; zero != nullptr && c < block.channels; c++) zero[at + c] = here.inverse_std[c] == HUGE_VAL;
     block.finish(roads, [&](int64_t c) {
@@ -230,7 +229,7 @@ Roads round_unbiased_variance(const Kernels& kernels, int x_type, const bn_sums&
     RoundingBlock block(first, range.end);
     double* here = variance + (first - range.first);
     SumTerms x = block.terms(sums, x_type, x_type);
-    kernels.unbiased_variance[width_of(x_type, x_type)](block.channels, x, here, block.undecided);
+    kernels.unbiased_variance[is_wide(x_type, x_type)](block.channels, x, here, block.undecided);
     block.finish(roads, [&](int64_t c) { here[c] = unbiased_variance_of(sums, first + c, x_type); });
   }
   return roads;
@@ -258,8 +257,8 @@ Roads round_gradient_parameters(const Kernels& kernels, int dy_type, int x_type,
     int64_t at = first - range.first;
     GradientParameters here = {to.k1 + at, to.k1_lo + at, to.k2 + at, to.dgamma + at, to.dbeta + at};
     SumTerms g = block.terms(gradients, dy_type, x_type), x = block.terms(sums, x_type, x_type);
-    kernels.gradient_parameters[width_of(dy_type, x_type)][result_type == BN_F64](block.channels, g, x, eps, here,
-                                                                                 block.undecided);
+    kernels.gradient_parameters[is_wide(dy_type, x_type)](block.channels, g, x, eps, result_type, here,
+                                                          block.undecided);
     block.finish(roads, [&](int64_t c) {
       gradient_parameters_of(gradients, sums, first + c, dy_type, x_type, eps, result_type, &here.k1[c],
                              &here.k1_lo[c], &here.k2[c], &here.dgamma[c], &here.dbeta[c]);
@@ -276,8 +275,9 @@ Roads round_frozen_gradient_parameters(const Kernels& kernels, int dy_type, int 
     RoundingBlock block(first, range.end);
     int64_t at = first - range.first;
     SumTerms g = block.terms(gradients, dy_type, x_type);
-    kernels.frozen_gradient_parameters[width_of(dy_type, x_type)][result_type == BN_F64](
-        block.channels, g, mean + at, variance + at, eps, dgamma + at, dbeta + at, block.undecided);
+    kernels.frozen_gradient_parameters[is_wide(dy_type, x_type)](block.channels, g, mean + at, variance + at, eps,
+                                                                 result_type, dgamma + at, dbeta + at,
+                                                                 block.undecided);
     block.finish(roads, [&](int64_t c) {
       frozen_gradient_parameters_of(gradients, first + c, dy_type, x_type, mean[at + c], variance[at + c], eps,
                                     result_type, &dgamma[at + c], &dbeta[at + c]);

@@ -31,7 +31,10 @@ struct InputGradient {
   const double* k2;
 };
 
-// The terms of neighbouring channels' sums: term k of channel c is linear[k][c] or product[k][c].
+// Channels a rounding pass takes at once: what it keeps of them stays in the first-level cache.
+enum { BN_BLOCK = 128 };
+
+// The terms of a block's sums: term k of channel c is linear[k][c] or product[k][c].
 struct SumTerms {
   const int64_t* counts;
   const double* linear[BN_F64_TERMS];
@@ -55,11 +58,8 @@ struct GradientParameters {
   double* dbeta;
 };
 
-// How many terms the sums of a rounding pass have: as many as for f32 alone, or as for f64.
-enum { BN_NARROW = 0, BN_WIDE = 1, BN_WIDTH_COUNT = 2 };
-
-// Indices are the types of the operands (BN_F16 …), in the order of the parameters. The rounding passes have widths
-// instead, and 0 or 1 for a result of BN_F32 or BN_F64; they set undecided[c], not 0 where they can't tell.
+// Indices are the types of the operands (BN_F16 …), in the order of the parameters, or whether sums have as many terms
+// as those of f64. The rounding passes set undecided[c] where they can't tell.
 struct Kernels {
   void (*add_statistics[BN_TYPE_COUNT])(const Block&, const void* x, bn_sums);
   void (*add_gradient_sums[BN_TYPE_COUNT][BN_TYPE_COUNT])(const Block&, const void* dy, const void* x, bn_sums);
@@ -67,16 +67,15 @@ struct Kernels {
   void (*input_gradient[BN_TYPE_COUNT][BN_TYPE_COUNT][BN_TYPE_COUNT])(const Block&, const void* dy, const void* x,
                                                                         const InputGradient&, void* dx);
   void (*frozen_input_gradient[BN_TYPE_COUNT][BN_TYPE_COUNT])(const Block&, const void* dy, const double* a, void* dx);
-  void (*parameters[BN_WIDTH_COUNT])(int64_t channels, const SumTerms& x, double eps, const Parameters&,
-                                     int64_t* undecided);
-  void (*unbiased_variance[BN_WIDTH_COUNT])(int64_t channels, const SumTerms& x, double* variance, int64_t* undecided);
+  void (*parameters[2])(int64_t channels, const SumTerms& x, double eps, const Parameters&, int64_t* undecided);
+  void (*unbiased_variance[2])(int64_t channels, const SumTerms& x, double* variance, int64_t* undecided);
   void (*given_inverse_std)(int64_t channels, const double* variance, double eps, double* inverse_std,
                             int64_t* undecided);
-  void (*gradient_parameters[BN_WIDTH_COUNT][2])(int64_t channels, const SumTerms& gradients, const SumTerms& x,
-                                                 double eps, const GradientParameters&, int64_t* undecided);
-  void (*frozen_gradient_parameters[BN_WIDTH_COUNT][2])(int64_t channels, const SumTerms& gradients,
-                                                        const double* mean, const double* variance, double eps,
-                                                        double* dgamma, double* dbeta, int64_t* undecided);
+  void (*gradient_parameters[2])(int64_t channels, const SumTerms& gradients, const SumTerms& x, double eps,
+                                 int result_type, const GradientParameters&, int64_t* undecided);
+  void (*frozen_gradient_parameters[2])(int64_t channels, const SumTerms& gradients, const double* mean,
+                                        const double* variance, double eps, int result_type, double* dgamma,
+                                        double* dbeta, int64_t* undecided);
 };
 
 extern const Kernels kernels_baseline;

@@ -38,7 +38,6 @@ namespace {
 #define BN_TRIPLES(pass) {BN_PAIRS_AFTER(pass, Half), BN_PAIRS_AFTER(pass, float), BN_PAIRS_AFTER(pass, double)}
 
 #define BN_WIDTHS(pass) {pass<false>, pass<true>}
-#define BN_WIDTHS_AND_RESULTS(pass) {{pass<false, float>, pass<false, double>}, {pass<true, float>, pass<true, double>}}
 
 #define BN_KERNELS                                                      \
   {                                                                     \
@@ -50,6 +49,6 @@ namespace {
         BN_WIDTHS(parameters),                                          \
         BN_WIDTHS(unbiased_variance),                                   \
         given_inverse_std,                                              \
-        BN_WIDTHS_AND_RESULTS(gradient_parameters),                     \
-        BN_WIDTHS_AND_RESULTS(frozen_gradient_parameters)               \
+        BN_WIDTHS(gradient_parameters),                                 \
+        BN_WIDTHS(frozen_gradient_parameters)                           \
   }

@@ -1,20 +1,23 @@
-// The parameters pass (F1–F3, F6, B1–B4): each quantity rounded once, a vector of channels at a time.
+// The parameters pass (F1–F3, F6, B1–B4): each quantity rounded once, a block of channels at a time.
 //
 // A quantity is estimated as hi + lo with a bound on everything that was dropped on the way. If both ends of that
 // interval round to the same number, it is the rounded quantity; else the channel is undecided and left to big integers
-// (Ziv's strategy). A bound of 0 says that nothing was dropped: the midpoints between two numbers, which no finite
-// precision would decide, are then rounded as exactly as any other number.
+// (Ziv's strategy). A bound of 0 says that nothing was dropped: means, variances and dβ that lie midway between two
+// numbers, which no finite precision decides, are then rounded as exactly as any other.
 //
-// Nothing is assumed about the terms of a sum but their size; docs/math.md proves the bounds. Every bound is a sum of
-// magnitudes computed in binary64. It takes fewer than 64 roundings, a relative error of 2^-46, and divides by a number
-// known to 2^-20: both are covered by a factor 2 in its last step.
+// Nothing is assumed about the terms of a sum but their size. u is 2^-53; docs/math.md has the proof in words.
+//
+// A pass is a row of short loops over the block. One loop would be a single chain of dependent operations, longer than
+// what a processor looks ahead: 32 ns a channel where these take a third.
 
-// Sizes of non-zero terms. The numbers m·Q − S² and m·P − S·G are then multiples of 2^-424 below 2^255, and what is
-// computed from them is exact where it claims to be: nothing over- or underflows (docs/math.md).
-#define BN_ALWAYS static inline __attribute__((always_inline))
-const double SMALLEST_LINEAR = 0x1p-160, LARGEST_LINEAR = 0x1p100;
-const double SMALLEST_PRODUCT = 0x1p-350, LARGEST_PRODUCT = 0x1p200;
-const double SMALLEST_EPS = 0x1p-300, LARGEST_EPS = 0x1p100;
+#define BN_INLINED inline __attribute__((always_inline))
+#define BN_STAGE __attribute__((noinline))
+
+// Sizes of non-zero parts of sums. m·Q − S² and m·P − S·G are then multiples of 2^-584 below 2^334, and nothing that is
+// called exact below over- or underflows (docs/math.md).
+const double SMALLEST_LINEAR = 0x1p-240, LARGEST_LINEAR = 0x1p160;
+const double SMALLEST_PRODUCT = 0x1p-530, LARGEST_PRODUCT = 0x1p280;
+const double SMALLEST_EPS = 0x1p-500, LARGEST_EPS = 0x1p200;
 const int COUNT_BITS = 51;
 
 // hi + lo exactly, where hi is the rounded sum.
@@ -22,214 +25,237 @@ struct HiLo {
   double hi, lo;
 };
 
-// A number no farther than error from hi + lo, |lo| ≤ 2^-52·|hi|.
+// A number no farther than error from hi + lo; |lo| ≤ 2^-48·|hi|. Errors are sums of magnitudes and rounded themselves,
+// by less than a relative 2^-20 in all: decision() doubles them.
 struct Near {
   double hi, lo, error;
 };
 
-// A rounded quantity, if it is certain.
-struct Decision {
-  double value;
-  bool certain;
-};
+static BN_INLINED double size(double x) { return __builtin_fabs(x); }
 
-BN_ALWAYS double size(double x) { return __builtin_fabs(x); }
-
-BN_ALWAYS HiLo plus_exactly(double a, double b) {  // Knuth's TwoSum
+static BN_INLINED HiLo plus_exactly(double a, double b) {  // Knuth's TwoSum
   double sum = a + b, part = sum - a;
   return HiLo{sum, (a - (sum - part)) + (b - part)};
 }
 
-BN_ALWAYS HiLo times_exactly(double a, double b) {
+static BN_INLINED HiLo times_exactly(double a, double b) {
   double product = a * b;
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
   return HiLo{product, __builtin_fma(a, b, -product)};
-#else  // Dekker's product of halves of 26 bits
+#else  // Dekker's product, of halves of 26 bits
   double split_a = 0x8000001p0 * a, a1 = split_a - (split_a - a), a2 = a - a1;
   double split_b = 0x8000001p0 * b, b1 = split_b - (split_b - b), b2 = b - b1;
   return HiLo{product, a2 * b2 - (((product - a1 * b1) - a2 * b1) - a1 * b2)};
 #endif
 }
 
-BN_ALWAYS bool is_between(double x, double smallest, double largest) {
-  return (size(x) <= largest) & ((size(x) >= smallest) | (x == 0));
-}
-
-// What is left of a where q = RN(a/d): a number of binary64.
-BN_ALWAYS double remainder(double a, double q, double d) {
+// a − q·d where q = RN(a/d): a binary64 number. q·d is so near a that the first difference is exact too.
+static BN_INLINED double remainder(double a, double q, double d) {
   HiLo product = times_exactly(q, d);
   return (a - product.hi) - product.lo;
 }
 
-// A linear sum, exactly s0 + s1 + s2, falling in size.
-struct LinearSum {
-  double s0, s1, s2;
-  bool in_range;
+// The sums of a block, sorted: a linear sum is exactly s0 + s1 + s2, falling in size, one of products p0 + … + p3.
+struct LinearSums {
+  double s0[BN_BLOCK], s1[BN_BLOCK], s2[BN_BLOCK];
 };
 
-// A sum of products, exactly p0 + p1 + p2 + p3, falling in size.
-struct ProductSum {
-  double p0, p1, p2, p3;
-  bool in_range;
+struct ProductSums {
+  double p0[BN_BLOCK], p1[BN_BLOCK], p2[BN_BLOCK], p3[BN_BLOCK];
 };
+
+struct Nears {
+  double hi[BN_BLOCK], lo[BN_BLOCK], error[BN_BLOCK];
+
+  BN_INLINED Near at(int64_t c) const { return Near{hi[c], lo[c], error[c]}; }
+
+  BN_INLINED void set(int64_t c, const Near& a) {
+    hi[c] = a.hi;
+    lo[c] = a.lo;
+    error[c] = a.error;
+  }
+};
+
+// 1 if x is neither 0 nor of these sizes.
+static BN_INLINED int64_t out_of_range(double x, double smallest, double largest) {
+  return !((size(x) <= largest) & ((size(x) >= smallest) | (x == 0)));
+}
 
 // WIDE says that there are 3 and 4 terms, as for f64; otherwise 2 and 3.
-template <bool WIDE> BN_ALWAYS LinearSum linear_sum(const double* const* terms, int64_t c) {
-  double a = terms[0][c], b = terms[1][c];
-  bool in_range = is_between(a, SMALLEST_LINEAR, LARGEST_LINEAR) & is_between(b, SMALLEST_LINEAR, LARGEST_LINEAR);
-  if constexpr (WIDE) {
-    double t = terms[2][c];
-    HiLo low = plus_exactly(b, t), high = plus_exactly(a, low.hi);
-    low = plus_exactly(high.lo, low.lo);
+template <bool WIDE>
+static BN_STAGE void sort_linear(int64_t channels, const double* const* terms, LinearSums& s, int64_t* undecided) {
+  const double *a = terms[0], *b = terms[1], *t = terms[2];
+  BN_INDEPENDENT
+  for (int64_t c = 0; c < channels; c++) {
+    HiLo high, low = {0, 0};
+    if constexpr (WIDE) {
+      low = plus_exactly(b[c], t[c]);
+      high = plus_exactly(a[c], low.hi);
+      low = plus_exactly(high.lo, low.lo);
+      high = plus_exactly(high.hi, low.hi);
+    } else {
+      high = plus_exactly(a[c], b[c]);
+    }
+    s.s0[c] = high.hi;
+    s.s1[c] = high.lo;
+    s.s2[c] = low.lo;
+    undecided[c] |= out_of_range(high.hi, SMALLEST_LINEAR, LARGEST_LINEAR) |
+                    out_of_range(high.lo, SMALLEST_LINEAR, LARGEST_LINEAR) |
+                    out_of_range(low.lo, SMALLEST_LINEAR, LARGEST_LINEAR);
+  }
+}
+
+template <bool WIDE>
+static BN_STAGE void sort_products(int64_t channels, const double* const* terms, ProductSums& p, int64_t* undecided) {
+  const double *a = terms[0], *b = terms[1], *t = terms[2], *last = terms[3];
+  BN_INDEPENDENT
+  for (int64_t c = 0; c < channels; c++) {
+    HiLo low, lowest = {t[c], 0};
+    if constexpr (WIDE) lowest = plus_exactly(t[c], last[c]);
+    low = plus_exactly(b[c], lowest.hi);
+    HiLo high = plus_exactly(a[c], low.hi);
+    if constexpr (WIDE) lowest = plus_exactly(low.lo, lowest.lo);
+    low = plus_exactly(high.lo, WIDE ? lowest.hi : low.lo);
     high = plus_exactly(high.hi, low.hi);
-    in_range &= is_between(t, SMALLEST_LINEAR, LARGEST_LINEAR);
-    return LinearSum{high.hi, high.lo, low.lo, in_range};
+    p.p0[c] = high.hi;
+    p.p1[c] = high.lo;
+    p.p2[c] = low.lo;
+    p.p3[c] = lowest.lo;
+    undecided[c] |= out_of_range(high.hi, SMALLEST_PRODUCT, LARGEST_PRODUCT) |
+                    out_of_range(high.lo, SMALLEST_PRODUCT, LARGEST_PRODUCT) |
+                    out_of_range(low.lo, SMALLEST_PRODUCT, LARGEST_PRODUCT) |
+                    out_of_range(lowest.lo, SMALLEST_PRODUCT, LARGEST_PRODUCT);
   }
-  HiLo sum = plus_exactly(a, b);
-  return LinearSum{sum.hi, sum.lo, 0, in_range};
 }
 
-template <bool WIDE> BN_ALWAYS ProductSum product_sum(const double* const* terms, int64_t c) {
-  double a = terms[0][c], b = terms[1][c], t = terms[2][c], last = 0;
-  bool in_range = is_between(a, SMALLEST_PRODUCT, LARGEST_PRODUCT) &
-                  is_between(b, SMALLEST_PRODUCT, LARGEST_PRODUCT) & is_between(t, SMALLEST_PRODUCT, LARGEST_PRODUCT);
-  if constexpr (WIDE) {
-    HiLo lowest = plus_exactly(t, terms[3][c]);
-    in_range &= is_between(terms[3][c], SMALLEST_PRODUCT, LARGEST_PRODUCT);
-    t = lowest.hi;
-    last = lowest.lo;
+// Counts as binary64; one of more than COUNT_BITS bits is left to integers, one of 0 has undecidable quotients.
+static BN_STAGE void convert_counts(int64_t channels, const int64_t* counts, double* m, int64_t* undecided) {
+  BN_INDEPENDENT
+  for (int64_t c = 0; c < channels; c++) {
+    uint64_t bits = (uint64_t)counts[c] | (uint64_t)0x433 << 52;  // 2^52 + count
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    m[c] = value - 0x1p52;
+    undecided[c] |= counts[c] >> COUNT_BITS;
   }
-  HiLo low = plus_exactly(b, t), high = plus_exactly(a, low.hi);
-  if constexpr (WIDE) {
-    HiLo lowest = plus_exactly(low.lo, last);
-    low.lo = lowest.hi;
-    last = lowest.lo;
-  }
-  low = plus_exactly(high.lo, low.lo);
-  high = plus_exactly(high.hi, low.hi);
-  return ProductSum{high.hi, high.lo, low.lo, last, in_range};
 }
 
-// hi and lo as TwoSum leaves them. A lo below 2^-160·|hi| counts as dropped, so that products with it don't underflow.
-BN_ALWAYS Near near(HiLo sum, double error) {
-  bool tiny = size(sum.lo) < 0x1p-160 * size(sum.hi);
-  return Near{sum.hi, tiny ? 0 : sum.lo, error + (tiny ? size(sum.lo) : 0)};
-}
-
-// Adds numbers of three orders of magnitude; what an addition at one level rounds off goes to the next.
+// Adds at three orders of magnitude: what an addition rounds off goes to the next one and at last to the error.
 struct Cascade {
   double level0, level1, level2, error;
 
-  inline __attribute__((always_inline)) void add0(double x) {
+  BN_INLINED void add0(double x) {
     HiLo sum = plus_exactly(level0, x);
     level0 = sum.hi;
     add1(sum.lo);
   }
 
-  inline __attribute__((always_inline)) void add1(double x) {
+  BN_INLINED void add1(double x) {
     HiLo sum = plus_exactly(level1, x);
     level1 = sum.hi;
     add2(sum.lo);
   }
 
-  inline __attribute__((always_inline)) void add2(double x) {
+  BN_INLINED void add2(double x) {
     HiLo sum = plus_exactly(level2, x);
     level2 = sum.hi;
     error += size(sum.lo);
   }
 
-  inline __attribute__((always_inline)) void subtract_at0(HiLo x) {
+  BN_INLINED void subtract_at0(HiLo x) {
     add0(-x.hi);
     add1(-x.lo);
   }
 
-  inline __attribute__((always_inline)) void subtract_at1(HiLo x) {
+  BN_INLINED void subtract_at1(HiLo x) {
     add1(-x.hi);
     add2(-x.lo);
   }
 
-  inline __attribute__((always_inline)) void subtract_at2(HiLo x) {
+  BN_INLINED void subtract_at2(HiLo x) {
     add2(-x.hi);
     error += size(x.lo);
   }
 
-  inline __attribute__((always_inline)) Near sum() const {
-    HiLo low = plus_exactly(level1, level2), high = plus_exactly(level0, low.hi);
-    low = plus_exactly(high.lo, low.lo);
+  // Level 0 may have cancelled, even to 0.
+  BN_INLINED Near sum() const {
+    HiLo high = plus_exactly(level0, level1), low = plus_exactly(high.lo, level2);
     high = plus_exactly(high.hi, low.hi);
-    return near(high, error + size(low.lo));
+    return Near{high.hi, high.lo, error + size(low.lo)};
   }
 };
 
-BN_ALWAYS Cascade times(double m, const ProductSum& p) {
-  HiLo first = times_exactly(m, p.p0), second = times_exactly(m, p.p1), third = times_exactly(m, p.p2);
-  Cascade sum = {first.hi, first.lo, second.lo, size(third.lo) + size(m * p.p3)};
-  sum.add1(second.hi);
-  sum.add2(third.hi);
+template <bool WIDE> static BN_INLINED Cascade times_count(double m, const ProductSums& p, int64_t c) {
+  HiLo p0 = times_exactly(m, p.p0[c]), p1 = times_exactly(m, p.p1[c]), p2 = times_exactly(m, p.p2[c]);
+  Cascade sum = {p0.hi, p0.lo, p1.lo, size(p2.lo)};
+  if constexpr (WIDE) sum.error += size(m * p.p3[c]);
+  sum.add1(p1.hi);
+  sum.add2(p2.hi);
   return sum;
 }
 
 // m²·V = m·Q − S²
-template <bool WIDE> BN_ALWAYS Near spread(double m, const ProductSum& q, const LinearSum& s) {
-  Cascade sum = times(m, q);
-  sum.subtract_at0(times_exactly(s.s0, s.s0));
-  sum.subtract_at1(times_exactly(s.s0, 2 * s.s1));
-  sum.subtract_at2(times_exactly(s.s1, s.s1));
-  if constexpr (WIDE) {
-    sum.subtract_at2(times_exactly(s.s0, 2 * s.s2));
-    sum.error += size(2 * s.s1 * s.s2) + s.s2 * s.s2;
+template <bool WIDE>
+static BN_STAGE void spread(int64_t channels, const double* m, const ProductSums& q, const LinearSums& s, Nears& v) {
+  BN_INDEPENDENT
+  for (int64_t c = 0; c < channels; c++) {
+    double s0 = s.s0[c], s1 = s.s1[c], s2 = s.s2[c];
+    Cascade sum = times_count<WIDE>(m[c], q, c);
+    sum.subtract_at0(times_exactly(s0, s0));
+    sum.subtract_at1(times_exactly(s0, 2 * s1));
+    sum.subtract_at2(times_exactly(s1, s1));
+    if constexpr (WIDE) {
+      sum.subtract_at2(times_exactly(s0, 2 * s2));
+      sum.error += size(2 * s1 * s2) + s2 * s2;
+    }
+    v.set(c, sum.sum());
   }
-  return sum.sum();
 }
 
 // m·B = m·P − S·G
 template <bool WIDE>
-BN_ALWAYS Near covariation(double m, const ProductSum& p, const LinearSum& s, const LinearSum& g) {
-  Cascade sum = times(m, p);
-  sum.subtract_at0(times_exactly(s.s0, g.s0));
-  sum.subtract_at1(times_exactly(s.s0, g.s1));
-  sum.subtract_at1(times_exactly(s.s1, g.s0));
-  sum.subtract_at2(times_exactly(s.s1, g.s1));
-  if constexpr (WIDE) {
-    sum.subtract_at2(times_exactly(s.s0, g.s2));
-    sum.subtract_at2(times_exactly(s.s2, g.s0));
-    sum.error += size(s.s1 * g.s2) + size(s.s2 * g.s1) + size(s.s2 * g.s2);
+static BN_STAGE void covariation(int64_t channels, const double* m, const ProductSums& p, const LinearSums& s,
+                        const LinearSums& g, Nears& b) {
+  BN_INDEPENDENT
+  for (int64_t c = 0; c < channels; c++) {
+    double s0 = s.s0[c], s1 = s.s1[c], s2 = s.s2[c], g0 = g.s0[c], g1 = g.s1[c], g2 = g.s2[c];
+    Cascade sum = times_count<WIDE>(m[c], p, c);
+    sum.subtract_at0(times_exactly(s0, g0));
+    sum.subtract_at1(times_exactly(s0, g1));
+    sum.subtract_at1(times_exactly(s1, g0));
+    sum.subtract_at2(times_exactly(s1, g1));
+    if constexpr (WIDE) {
+      sum.subtract_at2(times_exactly(s0, g2));
+      sum.subtract_at2(times_exactly(s2, g0));
+      sum.error += size(s1 * g2) + size(s2 * g1) + size(s2 * g2);
+    }
+    b.set(c, sum.sum());
   }
-  return sum.sum();
 }
 
-// a + eps·square
-BN_ALWAYS Near plus_eps(const Near& a, double eps, HiLo square) {
-  HiLo first = times_exactly(eps, square.hi), second = times_exactly(eps, square.lo);
-  HiLo high = plus_exactly(a.hi, first.hi), low = plus_exactly(a.lo, first.lo);
-  HiLo middle = plus_exactly(high.lo, low.hi), rest = plus_exactly(middle.hi, second.hi);
-  double error = a.error + size(low.lo) + size(middle.lo) + size(rest.lo) + size(second.lo);
-  return near(plus_exactly(high.hi, rest.hi), error);
+// a·b. What is dropped, a.lo·b.lo, is below 2^-98 of it if one of the two comes from inverse_root, and so are the four
+// roundings of lo together.
+static BN_INLINED Near times(const Near& a, const Near& b) {
+  HiLo product = times_exactly(a.hi, b.hi);
+  double lo = product.lo + (a.hi * b.lo + a.lo * b.hi);
+  double error = 0x1p-97 * size(product.hi) + size(a.hi) * b.error + a.error * size(b.hi);
+  return Near{product.hi, lo, error};
 }
 
-// n/d; inverse is 1/d.hi up to a relative 2^-50. With r = n − (q0 + q1)·d, n/d = q0 + q1 + r/d.
-BN_ALWAYS Near quotient(const Near& n, const Near& d, double inverse) {
-  double q0 = n.hi / d.hi;
-  HiLo with_lo = plus_exactly(remainder(n.hi, q0, d.hi), n.lo), product = times_exactly(q0, d.lo);
-  HiLo left = plus_exactly(with_lo.hi, -product.hi);
-  double q1 = left.hi / d.hi, r = size(remainder(left.hi, q1, d.hi)) + size(with_lo.lo) + size(left.lo);
-  r += size(product.lo) + (d.lo == 0 ? 0 : 0x1p-52 * size(left.hi));  // |q1·d.lo| ≤ 2^-52·|left|
-  r += n.error + size(q0) * d.error;
-  return Near{q0, q1, d.error <= 0x1p-20 * d.hi ? 2 * r * inverse : HUGE_VAL};
+// 1/√n. With y0 near it and r = 1 − y0²·n, 1/√n = y0·(1 − r)^(−1/2) = y0 + y0·r/2 + y0·(3/8)·r² + …
+static BN_INLINED Near inverse_root(const Near& n) {
+  double y0 = 1 / __builtin_sqrt(n.hi);
+  HiLo square = times_exactly(y0, y0), product = times_exactly(square.hi, n.hi);
+  // |r| is below 2^-48 and rounded to 2^-100; square.lo·n.lo is dropped: 2^-103; the term of r²: 2^-97.
+  double r = ((1 - product.hi) - product.lo) - (square.hi * n.lo + square.lo * n.hi);
+  // An error that is a part e of n adds e/2 and, as e ≤ 2^-20, less than that of its square.
+  double e = square.hi * n.error;
+  return Near{y0, y0 * (0.5 * r), e <= 0x1p-20 ? y0 * (0x1p-96 + e) : HUGE_VAL};
 }
 
-// √n; inverse is 1/√n.hi. With r = n − (w0 + w1)², √n = w0 + w1 + r/(√n + w0 + w1), and w0 is half that divisor.
-BN_ALWAYS Near root(const Near& n, double w0, double inverse) {
-  HiLo left = plus_exactly(remainder(n.hi, w0, w0), n.lo);
-  double w1 = left.hi / (2 * w0);
-  HiLo square = times_exactly(w1, w1);
-  double r = size(remainder(left.hi, w1, 2 * w0) - square.hi) + size(square.lo) + size(left.lo) + n.error;
-  return Near{w0, w1, r * inverse};
-}
-
-// An integer so near that it rounds as the sum does, for types with at least two bits less: the sum cut off, its last
-// bit set if it was not exact (rounded to odd).
-BN_ALWAYS uint64_t odd_bits(double hi, double lo) {
+// The integer whose bits are hi + lo in binary64, the last one set if it is not exact: rounded to odd. Rounding that to
+// a type of fewer bits is as good as rounding the sum.
+static BN_INLINED uint64_t odd_bits(double hi, double lo) {
   HiLo sum = plus_exactly(hi, lo);
   double value = sum.hi + 0.0;  // no −0
   uint64_t bits, rest, inexact = sum.lo != 0;
@@ -238,8 +264,8 @@ BN_ALWAYS uint64_t odd_bits(double hi, double lo) {
   return (bits - ((bits ^ rest) >> 63 & inexact)) | inexact;
 }
 
-// A normal binary32, ties to even.
-BN_ALWAYS double binary32_of(uint64_t bits) {
+// The nearest binary32, ties to even, where it is normal.
+static BN_INLINED double binary32_of(uint64_t bits) {
   bits += 0xfffffff + (bits >> 29 & 1);
   bits &= ~(uint64_t)0x1fffffff;
   double result;
@@ -247,149 +273,228 @@ BN_ALWAYS double binary32_of(uint64_t bits) {
   return result;
 }
 
-// RN_T of a number no farther than error from hi + lo. The sums lo ± error are rounded: by at most 2^-53·|lo|, unless
-// they are lo.
-template <class T> BN_ALWAYS Decision decision(double hi, double lo, double error) {
-  double margin = error + (error > 0 ? 0x1p-52 * size(lo) : 0);
-  if constexpr (std::is_same_v<T, float>) {
-    double low = binary32_of(odd_bits(hi, lo - margin)), high = binary32_of(odd_bits(hi, lo + margin));
-    bool certain = (low == high) & is_between(low, 0x1p-126, 0x1p127);
-    return Decision{low, certain};
-  }
-  double low = hi + (lo - margin), high = hi + (lo + margin);
-  return Decision{low + 0.0, low == high};
-}
-
-template <class T> BN_ALWAYS Decision decision(const Near& a) { return decision<T>(a.hi, a.lo, a.error); }
-
-// RN(S/m) and RN(S/m − RN(S/m)).
-struct MeanDecision {
-  Decision mean, mean_lo;
+// A rounded quantity; undecided is 1 if it is not certain.
+struct Decision {
+  double value;
+  int64_t undecided;
 };
 
-BN_ALWAYS MeanDecision mean_decision(const LinearSum& s, double m, double inverse_m) {
-  double q0 = s.s0 / m;
-  HiLo left = plus_exactly(remainder(s.s0, q0, m), s.s1);
-  double q1 = left.hi / m, r = remainder(left.hi, q1, m);
-  // S/m = q0 + q1 + (r + left.lo + s2)/m; that last part takes five roundings.
-  double last = (r + (left.lo + s.s2)) * inverse_m;
-  double error = 0x1p-49 * (size(r) + size(left.lo) + size(s.s2)) * inverse_m;
-  HiLo high = plus_exactly(q0, q1), low = plus_exactly(high.lo, last);
-  // Where the mean is certain, it is also what the two leading parts round to, and the rest is known exactly.
-  double rest = plus_exactly(high.hi, low.hi).lo;
-  return MeanDecision{decision<double>(high.hi, low.hi, error + 2 * size(low.lo)),
-                      decision<double>(rest, low.lo, error)};
+// RN_T. The sums lo ± margin round to at most u·(|lo| + margin), which the margin covers, unless they are lo itself.
+template <class T> static BN_INLINED Decision decision(double hi, double lo, double error) {
+  double margin = 2 * error + (error > 0 ? 0x1p-52 * size(lo) : 0);
+  if constexpr (std::is_same_v<T, float>) {
+    double low = binary32_of(odd_bits(hi, lo - margin)), high = binary32_of(odd_bits(hi, lo + margin));
+    return Decision{low, (int64_t)!(low == high) | out_of_range(low, 0x1p-126, 0x1p127)};
+  } else {
+    double low = hi + (lo - margin), high = hi + (lo + margin);
+    return Decision{low + 0.0, !(low == high)};
+  }
 }
 
-// The count as binary64, if it has at most COUNT_BITS bits.
-BN_ALWAYS double count_of(int64_t count) {
-  uint64_t bits = (uint64_t)count | (uint64_t)0x433 << 52;
-  double value;
-  memcpy(&value, &bits, sizeof value);
-  return value - 0x1p52;
+template <class T> static BN_INLINED Decision decision(const Near& a) { return decision<T>(a.hi, a.lo, a.error); }
+
+// RN(S/m) and RN(S/m − RN(S/m)).
+static BN_STAGE void round_means(int64_t channels, const LinearSums& s, const double* m, double* mean, double* mean_lo,
+                        int64_t* undecided) {
+  BN_INDEPENDENT
+  for (int64_t c = 0; c < channels; c++) {
+    double q0 = s.s0[c] / m[c];
+    HiLo left = plus_exactly(remainder(s.s0[c], q0, m[c]), s.s1[c]);
+    double q1 = left.hi / m[c], r = remainder(left.hi, q1, m[c]), inverse = 1 / m[c];
+    // S/m = q0 + q1 + (r + left.lo + s2)/m, and that last part rounds four times.
+    double last = (r + (left.lo + s.s2[c])) * inverse;
+    double error = 0x1p-50 * (size(r) + size(left.lo) + size(s.s2[c])) * inverse;
+    HiLo high = plus_exactly(q0, q1), low = plus_exactly(high.lo, last);
+    Decision rounded_mean = decision<double>(high.hi, low.hi, error + size(low.lo));
+    // Where the mean is certain, it is also the sum of the two leading parts, and what that rounds off is known.
+    Decision rounded_lo = decision<double>(plus_exactly(high.hi, low.hi).lo, low.lo, error);
+    mean[c] = rounded_mean.value;
+    mean_lo[c] = rounded_lo.value;
+    undecided[c] |= rounded_mean.undecided | rounded_lo.undecided;
+  }
 }
 
-BN_ALWAYS int64_t undecided_mark(int64_t count, bool certain) { return count >> COUNT_BITS | !certain; }
+// RN(n/(m·(m − less))), where less is 0 or 1. With r = n − (q0 + q1)·d, n/d = q0 + q1 + r/d.
+static BN_STAGE void round_variances(int64_t channels, const Nears& nears, const double* m, double less, double* variance,
+                            int64_t* undecided) {
+  BN_INDEPENDENT
+  for (int64_t c = 0; c < channels; c++) {
+    Near n = nears.at(c);
+    HiLo d = times_exactly(m[c], m[c] - less);
+    double q0 = n.hi / d.hi;
+    HiLo product = times_exactly(q0, d.lo), with_lo = plus_exactly(remainder(n.hi, q0, d.hi), n.lo);
+    HiLo left = plus_exactly(with_lo.hi, -product.hi);
+    double q1 = left.hi / d.hi;
+    double r = size(remainder(left.hi, q1, d.hi)) + size(q1 * d.lo) + size(with_lo.lo) + size(left.lo) +
+               size(product.lo) + n.error;
+    Decision v = decision<double>(q0, q1, r / d.hi);
+    variance[c] = v.value;
+    undecided[c] |= v.undecided;
+  }
+}
+
+static const int64_t NOWHERE[BN_BLOCK] = {};
+
+// RN_T, and `at_zero` where zero is 1.
+template <class T>
+static BN_STAGE void round_nears(int64_t channels, const Nears& nears, const int64_t* zero, double at_zero, double* to,
+                        int64_t* undecided) {
+  BN_INDEPENDENT
+  for (int64_t c = 0; c < channels; c++) {
+    Decision a = decision<T>(nears.at(c));
+    to[c] = zero[c] != 0 ? at_zero : a.value;
+    undecided[c] |= zero[c] != 0 ? 0 : a.undecided;
+  }
+}
+
+static void round_nears_to(int type, int64_t channels, const Nears& nears, const int64_t* zero, double at_zero,
+                           double* to, int64_t* undecided) {
+  auto round = type == BN_F32 ? round_nears<float> : round_nears<double>;
+  round(channels, nears, zero, at_zero, to, undecided);
+}
+
+// With n = m²·(V + ε), 1/√n; and whether n is 0.
+static BN_STAGE void inverse_roots(int64_t channels, const Nears& v, const double* m, double eps, Nears& y, int64_t* zero) {
+  BN_INDEPENDENT
+  for (int64_t c = 0; c < channels; c++) {
+    HiLo square = times_exactly(m[c], m[c]), product = times_exactly(eps, square.hi);
+    HiLo high = plus_exactly(v.hi[c], product.hi);
+    double lo = high.lo + (v.lo[c] + (product.lo + eps * square.lo));  // five roundings, to 2^-104 of n each
+    y.set(c, inverse_root(Near{high.hi, lo, v.error[c] + 0x1p-101 * high.hi}));
+    zero[c] = (high.hi == 0) & (v.error[c] == 0);
+  }
+}
+
+static BN_STAGE void multiply(int64_t channels, const Nears& a, const Nears& b, Nears& product) {
+  BN_INDEPENDENT
+  for (int64_t c = 0; c < channels; c++) product.set(c, times(a.at(c), b.at(c)));
+}
+
+static BN_STAGE void multiply_by_counts(int64_t channels, const double* m, Nears& a) {
+  BN_INDEPENDENT
+  for (int64_t c = 0; c < channels; c++) a.set(c, times(Near{m[c], 0, 0}, a.at(c)));
+}
+
+static void mark_all_unless(bool certain, int64_t channels, int64_t* undecided) {
+  for (int64_t c = 0; c < channels; c++) undecided[c] |= !certain;
+}
+
+// Whether eps may take part in an estimate.
+static bool is_moderate(double eps) { return out_of_range(eps, SMALLEST_EPS, LARGEST_EPS) == 0; }
 
 template <bool WIDE>
 static void parameters(int64_t channels, const SumTerms& x, double eps, const Parameters& to, int64_t* undecided) {
-  bool eps_in_range = is_between(eps, SMALLEST_EPS, LARGEST_EPS);
-  BN_INDEPENDENT
-  for (int64_t c = 0; c < channels; c++) {
-    LinearSum s = linear_sum<WIDE>(x.linear, c);
-    ProductSum q = product_sum<WIDE>(x.product, c);
-    double m = count_of(x.counts[c]), inverse_m = 1 / m;
-    HiLo square = times_exactly(m, m);
-    Near v = spread<WIDE>(m, q, s), n = plus_eps(v, eps, square);
-    MeanDecision mean = mean_decision(s, m, inverse_m);  // (F1)
-    Decision variance = decision<double>(quotient(v, Near{square.hi, square.lo, 0}, inverse_m * inverse_m));  // (F2)
-    double w = __builtin_sqrt(n.hi), inverse_w = 1 / w;
-    Decision inverse_std = decision<double>(quotient(Near{m, 0, 0}, root(n, w, inverse_w), inverse_w));  // (F3)
-    bool zero = (n.hi == 0) & (n.error == 0);
-    to.mean[c] = mean.mean.value;
-    to.mean_lo[c] = mean.mean_lo.value;
-    to.variance[c] = variance.value;
-    to.inverse_std[c] = zero ? HUGE_VAL : inverse_std.value;
-    bool certain = s.in_range & q.in_range & eps_in_range & mean.mean.certain & mean.mean_lo.certain &
-                   variance.certain & (inverse_std.certain | zero);
-    undecided[c] |= undecided_mark(x.counts[c], certain);
-  }
+  double m[BN_BLOCK];
+  int64_t zero[BN_BLOCK];
+  LinearSums s;
+  ProductSums q;
+  Nears v, y;
+  convert_counts(channels, x.counts, m, undecided);
+  sort_linear<WIDE>(channels, x.linear, s, undecided);
+  sort_products<WIDE>(channels, x.product, q, undecided);
+  spread<WIDE>(channels, m, q, s, v);
+  round_means(channels, s, m, to.mean, to.mean_lo, undecided);          // (F1)
+  round_variances(channels, v, m, 0, to.variance, undecided);           // (F2)
+  inverse_roots(channels, v, m, eps, y, zero);
+  multiply_by_counts(channels, m, y);
+  round_nears<double>(channels, y, zero, HUGE_VAL, to.inverse_std, undecided);  // (F3) m/√n
+  mark_all_unless(is_moderate(eps), channels, undecided);
 }
 
 template <bool WIDE>
 static void unbiased_variance(int64_t channels, const SumTerms& x, double* variance, int64_t* undecided) {
+  double m[BN_BLOCK];
+  LinearSums s;
+  ProductSums q;
+  Nears v;
+  convert_counts(channels, x.counts, m, undecided);
+  sort_linear<WIDE>(channels, x.linear, s, undecided);
+  sort_products<WIDE>(channels, x.product, q, undecided);
+  spread<WIDE>(channels, m, q, s, v);
+  round_variances(channels, v, m, 1, variance, undecided);  // (F6)
+}
+
+// 1/√(v + ε) for given variances; a sum of 0 stays undecided.
+static BN_STAGE void given_inverse_roots(int64_t channels, const double* variance, double eps, Nears& y, int64_t* undecided) {
   BN_INDEPENDENT
   for (int64_t c = 0; c < channels; c++) {
-    LinearSum s = linear_sum<WIDE>(x.linear, c);
-    ProductSum q = product_sum<WIDE>(x.product, c);
-    double m = count_of(x.counts[c]);
-    HiLo product = times_exactly(m, m - 1);
-    Near d = {product.hi, product.lo, 0};
-    Decision v = decision<double>(quotient(spread<WIDE>(m, q, s), d, 1 / d.hi));  // (F6)
-    variance[c] = v.value;
-    undecided[c] |= undecided_mark(x.counts[c], s.in_range & q.in_range & v.certain);
+    HiLo n = plus_exactly(variance[c], eps);
+    y.set(c, inverse_root(Near{n.hi, n.lo, 0}));
+    undecided[c] |= out_of_range(variance[c], SMALLEST_PRODUCT, LARGEST_PRODUCT);
   }
+  mark_all_unless(is_moderate(eps), channels, undecided);
 }
 
 static void given_inverse_std(int64_t channels, const double* variance, double eps, double* inverse_std,
                               int64_t* undecided) {
-  bool eps_in_range = is_between(eps, SMALLEST_EPS, LARGEST_EPS);
+  Nears y;
+  given_inverse_roots(channels, variance, eps, y, undecided);
+  round_nears<double>(channels, y, NOWHERE, 0, inverse_std, undecided);  // (F3)
+}
+
+static BN_STAGE void nears_of(int64_t channels, const LinearSums& g, Nears& a) {
+  BN_INDEPENDENT
+  for (int64_t c = 0; c < channels; c++) a.set(c, Near{g.s0[c], g.s1[c], size(g.s2[c])});
+}
+
+// RN_T(G)
+static void round_sums(int type, int64_t channels, const LinearSums& g, double* to, int64_t* undecided) {
+  Nears sums;
+  nears_of(channels, g, sums);
+  round_nears_to(type, channels, sums, NOWHERE, 0, to, undecided);
+}
+
+// μ as a sum of one value.
+static BN_STAGE void linear_sums_of(int64_t channels, const double* mean, double* m, LinearSums& mu,
+                                    int64_t* undecided) {
   BN_INDEPENDENT
   for (int64_t c = 0; c < channels; c++) {
-    double v = variance[c];
-    Near n = near(plus_exactly(v, eps), 0);
-    double w = __builtin_sqrt(n.hi), inverse_w = 1 / w;
-    Decision s = decision<double>(quotient(Near{1, 0, 0}, root(n, w, inverse_w), inverse_w));  // (F3)
-    inverse_std[c] = s.value;
-    undecided[c] |= !(is_between(v, SMALLEST_PRODUCT, LARGEST_PRODUCT) & eps_in_range & s.certain);
+    m[c] = 1;
+    mu.s0[c] = mean[c];
+    mu.s1[c] = mu.s2[c] = 0;
+    undecided[c] |= out_of_range(mean[c], SMALLEST_LINEAR, LARGEST_LINEAR);
   }
 }
 
-template <bool WIDE, class T>
+template <bool WIDE>
 static void gradient_parameters(int64_t channels, const SumTerms& gradients, const SumTerms& x, double eps,
-                                const GradientParameters& to, int64_t* undecided) {
-  bool eps_in_range = is_between(eps, SMALLEST_EPS, LARGEST_EPS);
-  BN_INDEPENDENT
-  for (int64_t c = 0; c < channels; c++) {
-    LinearSum s = linear_sum<WIDE>(x.linear, c), g = linear_sum<WIDE>(gradients.linear, c);
-    ProductSum q = product_sum<WIDE>(x.product, c), p = product_sum<WIDE>(gradients.product, c);
-    double m = count_of(x.counts[c]);
-    Near n = plus_eps(spread<WIDE>(m, q, s), eps, times_exactly(m, m)), b = covariation<WIDE>(m, p, s, g);
-    double w = __builtin_sqrt(n.hi), inverse_w = 1 / w;
-    Decision dbeta = decision<T>(g.s0, g.s1, size(g.s2));                               // (B1)
-    Decision dgamma = decision<T>(quotient(b, root(n, w, inverse_w), inverse_w));       // (B2)
-    MeanDecision k1 = mean_decision(g, m, 1 / m);                                       // (B3)
-    Decision k2 = decision<double>(quotient(b, n, inverse_w * inverse_w));              // (B3)
-    bool zero = (n.hi == 0) & (n.error == 0);
-    to.k1[c] = k1.mean.value;
-    to.k1_lo[c] = k1.mean_lo.value;
-    to.k2[c] = zero ? 0 : k2.value;
-    to.dgamma[c] = zero ? 0 : dgamma.value;
-    to.dbeta[c] = dbeta.value;
-    bool certain = s.in_range & q.in_range & g.in_range & p.in_range & eps_in_range & dbeta.certain &
-                   k1.mean.certain & k1.mean_lo.certain & ((dgamma.certain & k2.certain) | zero);
-    undecided[c] |= undecided_mark(x.counts[c], certain);
-  }
+                                int result_type, const GradientParameters& to, int64_t* undecided) {
+  double m[BN_BLOCK];
+  int64_t zero[BN_BLOCK];
+  LinearSums s, g;
+  ProductSums q, p;
+  Nears v, b, y;
+  convert_counts(channels, x.counts, m, undecided);
+  sort_linear<WIDE>(channels, x.linear, s, undecided);
+  sort_linear<WIDE>(channels, gradients.linear, g, undecided);
+  sort_products<WIDE>(channels, x.product, q, undecided);
+  sort_products<WIDE>(channels, gradients.product, p, undecided);
+  spread<WIDE>(channels, m, q, s, v);
+  covariation<WIDE>(channels, m, p, s, g, b);
+  inverse_roots(channels, v, m, eps, y, zero);
+  round_sums(result_type, channels, g, to.dbeta, undecided);  // (B1)
+  multiply(channels, b, y, b);
+  round_nears_to(result_type, channels, b, zero, 0, to.dgamma, undecided);  // (B2) m·B/√n
+  round_means(channels, g, m, to.k1, to.k1_lo, undecided);                  // (B3)
+  multiply(channels, b, y, b);
+  round_nears<double>(channels, b, zero, 0, to.k2, undecided);  // (B3) m·B/n
+  mark_all_unless(is_moderate(eps), channels, undecided);
 }
 
-template <bool WIDE, class T>
+template <bool WIDE>
 static void frozen_gradient_parameters(int64_t channels, const SumTerms& gradients, const double* mean,
-                                       const double* variance, double eps, double* to_dgamma, double* to_dbeta,
-                                       int64_t* undecided) {
-  bool eps_in_range = is_between(eps, SMALLEST_EPS, LARGEST_EPS);
-  BN_INDEPENDENT
-  for (int64_t c = 0; c < channels; c++) {
-    LinearSum g = linear_sum<WIDE>(gradients.linear, c);
-    ProductSum p = product_sum<WIDE>(gradients.product, c);
-    double mu = mean[c], v = variance[c];
-    Near n = near(plus_exactly(v, eps), 0), b = covariation<WIDE>(1, p, LinearSum{mu, 0, 0, true}, g);
-    double w = __builtin_sqrt(n.hi), inverse_w = 1 / w;
-    Decision dbeta = decision<T>(g.s0, g.s1, size(g.s2));                          // (B1)
-    Decision dgamma = decision<T>(quotient(b, root(n, w, inverse_w), inverse_w));  // (B4)
-    to_dgamma[c] = dgamma.value;
-    to_dbeta[c] = dbeta.value;
-    bool certain = g.in_range & p.in_range & is_between(mu, SMALLEST_LINEAR, LARGEST_LINEAR) &
-                   is_between(v, SMALLEST_PRODUCT, LARGEST_PRODUCT) & eps_in_range & dbeta.certain & dgamma.certain;
-    undecided[c] |= !certain;
-  }
+                                       const double* variance, double eps, int result_type, double* dgamma,
+                                       double* dbeta, int64_t* undecided) {
+  double m[BN_BLOCK];
+  LinearSums mu, g;
+  ProductSums p;
+  Nears b, y;
+  linear_sums_of(channels, mean, m, mu, undecided);
+  sort_linear<WIDE>(channels, gradients.linear, g, undecided);
+  sort_products<WIDE>(channels, gradients.product, p, undecided);
+  covariation<WIDE>(channels, m, p, mu, g, b);
+  given_inverse_roots(channels, variance, eps, y, undecided);
+  round_sums(result_type, channels, g, dbeta, undecided);  // (B1)
+  multiply(channels, b, y, b);
+  round_nears_to(result_type, channels, b, NOWHERE, 0, dgamma, undecided);  // (B4)
 }
