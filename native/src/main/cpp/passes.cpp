@@ -11,14 +11,6 @@
 
 namespace {
 
-const Kernels& kernels(int isa) {
-#if defined(__x86_64__)
-  if (isa == BN_AVX512) return kernels_avx512;
-  if (isa == BN_AVX2) return kernels_avx2;
-#endif
-  return kernels_baseline;
-}
-
 // Fewer values than this are not worth waking a thread: some ten microseconds of work.
 const int64_t WORTH_A_THREAD = 32768;
 
@@ -175,7 +167,7 @@ class PartSums {
 // The roads that all sums of this process took.
 std::atomic<int64_t> roads_taken[4];
 
-void count(const Roads& roads) {
+void count(const SumRoads& roads) {
   int64_t counts[4] = {roads.tiles, roads.again, roads.expanded, roads.slow};
   for (int i = 0; i < 4; i++) roads_taken[i].fetch_add(counts[i], std::memory_order_relaxed);
 }
@@ -189,7 +181,7 @@ int32_t add_parts(bn_how how, bn_view view, int type_a, int type_b, bn_sums sums
   if (parts.out_of_memory()) return BN_OUT_OF_MEMORY;
   std::atomic<bool> missing{false};
   parallel(how.threads, cut.parts, [&](int64_t i) {
-    Roads roads = {};
+    SumRoads roads = {};
     if (add(cut.block(i), cut.offset(i), parts.part(i), &roads)) missing = true;
     count(roads);
   });
@@ -220,7 +212,7 @@ int32_t bn_isa_available(int32_t isa) {
 int32_t bn_add_statistics(bn_how how, bn_view view, int32_t x_type, const void* x, bn_sums sums) {
   auto add = kernels(how.isa).add_statistics[x_type];
   return add_parts(how, view, x_type, x_type, sums,
-                   [&](const Block& block, int64_t offset, const bn_sums& part, Roads* roads) {
+                   [&](const Block& block, int64_t offset, const bn_sums& part, SumRoads* roads) {
                      return add(block, at(x, x_type, offset), part, roads);
                    });
 }
@@ -229,7 +221,7 @@ int32_t bn_add_gradient_sums(bn_how how, bn_view view, int32_t dy_type, const vo
                              bn_sums sums) {
   auto add = kernels(how.isa).add_gradient_sums[dy_type][x_type];
   return add_parts(how, view, dy_type, x_type, sums,
-                   [&](const Block& block, int64_t offset, const bn_sums& part, Roads* roads) {
+                   [&](const Block& block, int64_t offset, const bn_sums& part, SumRoads* roads) {
                      return add(block, at(dy, dy_type, offset), at(x, x_type, offset), part, roads);
                    });
 }

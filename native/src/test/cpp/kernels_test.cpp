@@ -79,7 +79,7 @@ void check_sums(const Block& block, const A* a, const B* b, const std::string& w
             SAME ? "" : type_name<B>(), ", ", set.name, ", ", shown(block), ", ", what);
     Sums found(block.channels, TYPE<A>, TYPE<B>);
     found.prefill(7);
-    Roads roads = {};
+    SumRoads roads = {};
     bool missing = SAME ? set.kernels->add_statistics[TYPE<A>](block, a, found.view(), &roads)
                         : set.kernels->add_gradient_sums[TYPE<A>][TYPE<B>](block, a, b, found.view(), &roads);
     CHECK_EQUAL(false, missing);

@@ -12,7 +12,7 @@ template <bool SAME, class A, class B> struct Strip {
 
   int64_t first, period, inner;
   int columns;
-  Roads roads;
+  SumRoads roads;
   double sum[COLUMNS], sum_low[COLUMNS], high[COLUMNS], low[COLUMNS], error_high[COLUMNS], error_low[COLUMNS];
   double start[COLUMNS], start_linear[COLUMNS];
   uint32_t largest_a[COLUMNS], smallest_a[COLUMNS], largest_b[COLUMNS], smallest_b[COLUMNS];
@@ -380,10 +380,10 @@ template <bool SAME, class A, class B> static SHARED bool add_terms(Strip<SAME, 
 
 // Adds a block to the sums of its channels. Returns whether limbs were missing; then the sums are spoilt.
 template <bool SAME, class A, class B>
-static bool add_columns(const Block& block, const A* a, const B* b, const bn_sums& sums, Roads* roads) {
+static bool add_columns(const Block& block, const A* a, const B* b, const bn_sums& sums, SumRoads* roads) {
   typedef Strip<SAME, Wide<A>, Wide<B>> S;
   S strip;
-  strip.roads = Roads{};
+  strip.roads = SumRoads{};
   strip.period = block.channels * block.inner;
   strip.inner = block.inner;
   bool missing = false;

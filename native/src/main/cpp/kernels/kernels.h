@@ -33,13 +33,13 @@ struct InputGradient {
 
 // How columns of tiles were summed: in how many tiles in all, how many of them again with a better window, how many by
 // expansions, how many value by value.
-struct Roads {
+struct SumRoads {
   int64_t tiles;
   int64_t again;
   int64_t expanded;
   int64_t slow;
 
-  void operator+=(const Roads& other) {
+  void operator+=(const SumRoads& other) {
     tiles += other.tiles;
     again += other.again;
     expanded += other.expanded;
@@ -47,22 +47,68 @@ struct Roads {
   }
 };
 
-// Indices are the types of the operands (BN_F16 …), in the order of the parameters.
+// Channels a rounding pass takes at once: what it keeps of them stays in the first-level cache.
+enum { BN_BLOCK = 128 };
+
+// The terms of a block's sums: term k of channel c is linear[k][c] or product[k][c].
+struct SumTerms {
+  const int64_t* counts;
+  const double* linear[BN_F64_TERMS];
+  const double* product[BN_F64_PRODUCT_TERMS];
+};
+
+// Results of F1–F3, starting at the first channel.
+struct Parameters {
+  double* mean;
+  double* mean_lo;
+  double* variance;
+  double* inverse_std;
+};
+
+// Results of B1–B3, starting at the first channel.
+struct GradientParameters {
+  double* k1;
+  double* k1_lo;
+  double* k2;
+  double* dgamma;
+  double* dbeta;
+};
+
+// Indices are the types of the operands (BN_F16 …), in the order of the parameters, or whether sums have as many terms
+// as those of f64. The rounding passes set undecided[c] where they can't tell.
 struct Kernels {
   // These two do not touch the counts. They return whether limbs were missing; then the sums are spoilt.
-  bool (*add_statistics[BN_TYPE_COUNT])(const Block&, const void* x, const bn_sums&, Roads*);
+  bool (*add_statistics[BN_TYPE_COUNT])(const Block&, const void* x, const bn_sums&, SumRoads*);
   bool (*add_gradient_sums[BN_TYPE_COUNT][BN_TYPE_COUNT])(const Block&, const void* dy, const void* x, const bn_sums&,
-                                                           Roads*);
+                                                           SumRoads*);
   // Adds terms of channels to others. Types as for gradient sums.
   bool (*merge_terms[BN_TYPE_COUNT][BN_TYPE_COUNT])(int64_t channels, const bn_sums& from, const bn_sums& into);
   void (*normalise[BN_TYPE_COUNT][BN_TYPE_COUNT])(const Block&, const void* x, const Normalisation&, void* y);
   void (*input_gradient[BN_TYPE_COUNT][BN_TYPE_COUNT][BN_TYPE_COUNT])(const Block&, const void* dy, const void* x,
                                                                         const InputGradient&, void* dx);
   void (*frozen_input_gradient[BN_TYPE_COUNT][BN_TYPE_COUNT])(const Block&, const void* dy, const double* a, void* dx);
+  void (*parameters[2])(int64_t channels, const SumTerms& x, double eps, const Parameters&, int64_t* undecided);
+  void (*unbiased_variance[2])(int64_t channels, const SumTerms& x, double* variance, int64_t* undecided);
+  void (*given_inverse_std)(int64_t channels, const double* variance, double eps, double* inverse_std,
+                            int64_t* undecided);
+  void (*gradient_parameters[2])(int64_t channels, const SumTerms& gradients, const SumTerms& x, double eps,
+                                 int result_type, const GradientParameters&, int64_t* undecided);
+  void (*frozen_gradient_parameters[2])(int64_t channels, const SumTerms& gradients, const double* mean,
+                                        const double* variance, double eps, int result_type, double* dgamma,
+                                        double* dbeta, int64_t* undecided);
 };
 
 extern const Kernels kernels_baseline;
 extern const Kernels kernels_avx2;
 extern const Kernels kernels_avx512;
+
+static inline const Kernels& kernels(int isa) {
+#if defined(__x86_64__)
+  if (isa == BN_AVX512) return kernels_avx512;
+  if (isa == BN_AVX2) return kernels_avx2;
+#endif
+  (void)isa;
+  return kernels_baseline;
+}
 
 #endif

@@ -1,6 +1,7 @@
 // All passes of one instruction set. Included once by each of baseline.cpp, avx2.cpp and avx512.cpp, which are compiled
 // with different flags: nothing in here may have linkage, or the linker could keep one copy for all.
 
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -48,6 +49,7 @@ namespace {
 #include "gradient_sums.inl"
 #include "input_gradient.inl"
 #include "normalise.inl"
+#include "parameters.inl"
 #include "statistics.inl"
 }  // namespace
 
@@ -59,12 +61,19 @@ namespace {
   {BN_EACH_AFTER(pass, T, Half), BN_EACH_AFTER(pass, T, float), BN_EACH_AFTER(pass, T, double)}
 #define BN_TRIPLES(pass) {BN_PAIRS_AFTER(pass, Half), BN_PAIRS_AFTER(pass, float), BN_PAIRS_AFTER(pass, double)}
 
-#define BN_KERNELS                                             \
-  {                                                            \
-    BN_EACH(add_statistics),             /* x */               \
-        BN_PAIRS(add_gradient_sums),     /* dy, x */           \
-        BN_PAIRS(merge_terms),           /* dy, x */           \
-        BN_PAIRS(normalise),             /* x, y */            \
-        BN_TRIPLES(input_gradient),      /* dy, x, dx */       \
-        BN_PAIRS(frozen_input_gradient)  /* dy, dx */          \
+#define BN_WIDTHS(pass) {pass<false>, pass<true>}
+
+#define BN_KERNELS                                                      \
+  {                                                                     \
+    BN_EACH(add_statistics),                           /* x */          \
+        BN_PAIRS(add_gradient_sums),                   /* dy, x */      \
+        BN_PAIRS(merge_terms),                         /* dy, x */      \
+        BN_PAIRS(normalise),                           /* x, y */       \
+        BN_TRIPLES(input_gradient),                    /* dy, x, dx */  \
+        BN_PAIRS(frozen_input_gradient),               /* dy, dx */     \
+        BN_WIDTHS(parameters),                                          \
+        BN_WIDTHS(unbiased_variance),                                   \
+        given_inverse_std,                                              \
+        BN_WIDTHS(gradient_parameters),                                 \
+        BN_WIDTHS(frozen_gradient_parameters)                           \
   }

@@ -82,7 +82,7 @@ template <bool SAME, class A, class B> struct ChannelOfRuns {
   typedef Kind<A, B> K;
   typedef Accumulators<SAME, A, B> Registers;
   ChannelSums sums;
-  Roads* roads;
+  SumRoads* roads;
   int k = 0, k_linear = 0;  // of its windows
 
   void clear_registers(Registers& r) const {
@@ -209,7 +209,7 @@ static inline int log_of(int64_t count) { return count <= 1 ? 0 : 64 - __builtin
 
 // Adds a block to the sums of its channels. Returns whether limbs were missing; then the sums are spoilt.
 template <bool SAME, class A, class B>
-static bool add_runs(const Block& block, const A* a, const B* b, const bn_sums& sums, Roads* roads) {
+static bool add_runs(const Block& block, const A* a, const B* b, const bn_sums& sums, SumRoads* roads) {
   // A tile is some whole runs, or a piece of a run.
   int64_t groups = (block.inner + GROUP - 1) / GROUP, most = TILE_VALUES / GROUP;
   int64_t runs_at_once = groups < most ? most / groups : 1, length_at_once = groups < most ? block.inner : TILE_VALUES;
@@ -236,7 +236,7 @@ static bool add_runs(const Block& block, const A* a, const B* b, const bn_sums& 
 constexpr int FEW_INNER = 8;
 
 template <bool SAME, class A, class B>
-static bool add_sums(const Block& block, const A* a, const B* b, const bn_sums& sums, Roads* roads) {
+static bool add_sums(const Block& block, const A* a, const B* b, const bn_sums& sums, SumRoads* roads) {
   return block.inner < FEW_INNER && block.channel_stride == block.inner
              ? add_columns<SAME>(block, a, b, sums, roads)
              : add_runs<SAME>(block, a, b, sums, roads);
