@@ -7,7 +7,7 @@ set -eu
 cd "$(dirname "$0")/.."
 result=${RESULT:-benchmark/results/passes.csv}
 mkdir -p "$(dirname "$result")"
-[ $# != 0 ] || set -- -p shape=NC:4096x256,NC:4x100000 -p type=F32,F64 -p threads=1 -wi 3 -w 200ms -i 5 -r 200ms
+[ $# != 0 ] || set -- -p shape=NC:4096x256,NC:4x10000 -p type=F32,F64 -p threads=1 -wi 3 -w 200ms -i 5 -r 200ms
 sh benchmark/machine.sh benchmark/passes.sh "$@" >"${result%.csv}.txt"
 exec "$(sh build/tools.sh)/bin/java" \
   -cp "$(echo benchmark/target/batchnorm-benchmark-*.jar):$(cat benchmark/target/classpath)" \

@@ -322,6 +322,33 @@ class ExactSumsTest {
     assertNull(ExactSums.merged(whole, ExactSums.statistics(1, DType.F64)).limbs());
   }
 
+  /** More channels than an engine may keep accumulators for. */
+  @ParameterizedTest
+  @CsvSource({"1023, 1", "1024, 3", "1025, 1", "2500, 2"})
+  void manyChannelsKeepTheirSumsApart(int channels, int inner) {
+    int rows = 3;
+    Batch x = Batch.zeros(Shape.of(Layout.NCHW, rows, channels, inner, 1), DType.F32);
+    for (int i = 0; i < x.values().count(); i++) {
+      x.values().set(i, i);
+    }
+    int last = channels - 1;
+    x.values().set(last * inner, Double.NaN);
+    ExactSums sums = NORM.sums(x);
+    for (int c = 0; c < channels; c++) {
+      long sum = 0;
+      for (int n = 0; n < rows; n++) {
+        for (int i = 0; i < inner; i++) {
+          sum += (long) (n * channels + c) * inner + i;
+        }
+      }
+      assertEquals(rows * inner, sums.counts()[c]);
+      assertEquals(c == last ? ExactSums.NAN : 0, sums.flags()[c]);
+      if (c != last) {
+        assertEquals(BigInteger.valueOf(sum).shiftLeft(149), sums.linearSum(c));
+      }
+    }
+  }
+
   @Test
   void whatNoTermHoldsGoesToLimbs() {
     ExactSums sums = sums(DType.F32, 0x1p100, 1);

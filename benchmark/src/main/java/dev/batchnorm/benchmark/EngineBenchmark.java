@@ -46,7 +46,7 @@ public class EngineBenchmark {
   int threads;
 
   /** A layout and its sizes. */
-  @Param({"NC:262144x64", "NC:4096x256", "NC:256x64", "NC:4x100000", "NCHW:8x64x56x56"})
+  @Param({"NC:262144x64", "NC:4096x256", "NC:256x64", "NC:4x10000", "NCHW:8x64x56x56"})
   String shape = "";
 
   @Param({"F32", "F64", "F16"})
