@@ -193,6 +193,40 @@ static inline jint jni_frozen_input_gradient(JNIEnv* env, jclass, jint isa, jint
                                   dx_type, dx_values);
 }
 
+static inline jint jni_forward(JNIEnv* env, jclass, jint isa, jint threads, jlong outer, jlong channels, jlong inner,
+                               jint x_type, jobject x, jlong x_at, jdouble eps, jobject gamma, jobject beta,
+                               jobject counts, jobject flags, jobject terms, jobject limbs, jobject mean,
+                               jobject mean_lo, jobject variance, jobject inverse_std, jobject a, jint y_type,
+                               jobject y, jlong y_at) {
+  Pinned pin(env);
+  const void* x_values = pin.in(x, x_at);
+  void* y_values = pin.out(y, y_at);
+  const double *scale = pin.in_doubles(gamma), *shift = pin.in_doubles(beta);
+  bn_sums sums = pin.sums(counts, flags, terms, channels, limbs, 0, 0, 0);
+  double *m = pin.out_doubles(mean), *lo = pin.out_doubles(mean_lo), *v = pin.out_doubles(variance),
+         *s = pin.out_doubles(inverse_std), *product = pin.out_doubles(a);
+  BN_RETURN_IF_OUT_OF_MEMORY(pin);
+  return bn_forward(bn_how{isa, threads}, bn_view{outer, channels, inner}, x_type, x_values, eps, scale, shift, sums, m,
+                    lo, v, s, product, y_type, y_values);
+}
+
+static inline jint jni_backward(JNIEnv* env, jclass, jint isa, jint threads, jlong outer, jlong channels, jlong inner,
+                                jint dy_type, jobject dy, jlong dy_at, jint x_type, jobject x, jlong x_at,
+                                jobject mean, jobject mean_lo, jobject a, jobject counts, jobject flags, jobject terms,
+                                jobject limbs, jdouble eps, jint result_type, jobject k1, jobject k1_lo, jobject k2,
+                                jobject dgamma, jobject dbeta, jint dx_type, jobject dx, jlong dx_at) {
+  Pinned pin(env);
+  const void *dy_values = pin.in(dy, dy_at), *x_values = pin.in(x, x_at);
+  void* dx_values = pin.out(dx, dx_at);
+  const double *m = pin.in_doubles(mean), *lo = pin.in_doubles(mean_lo), *scale = pin.in_doubles(a);
+  bn_sums sums = pin.in_sums(counts, flags, terms, channels, limbs);
+  double *k = pin.out_doubles(k1), *k_lo = pin.out_doubles(k1_lo), *kk = pin.out_doubles(k2),
+         *dg = pin.out_doubles(dgamma), *db = pin.out_doubles(dbeta);
+  BN_RETURN_IF_OUT_OF_MEMORY(pin);
+  return bn_backward(bn_how{isa, threads}, bn_view{outer, channels, inner}, dy_type, dy_values, x_type, x_values, m, lo,
+                     scale, sums, eps, result_type, k, k_lo, kk, dg, db, dx_type, dx_values);
+}
+
 static inline jint jni_isa_available(JNIEnv*, jclass, jint isa) { return bn_isa_available(isa); }
 
 #endif

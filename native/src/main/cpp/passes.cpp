@@ -1,80 +1,16 @@
-// The passes over a chunk: which instruction set, and how the chunk is cut for the threads. No cut changes a bit.
+// The passes over a chunk, on all threads.
 #include <stdlib.h>
 #include <string.h>
 
 #include <atomic>
 
 #include "batchnorm.h"
+#include "cut.h"
 #include "fixed_point.h"
 #include "kernels/kernels.h"
 #include "parallel.h"
 
 namespace {
-
-// Fewer values than this are not worth waking a thread: some ten microseconds of work.
-const int64_t WORTH_A_THREAD = 32768;
-
-enum class Axis { outer, channels, inner };
-
-// A cut of the chunk into `parts` along one axis.
-struct Cut {
-  bn_view view;
-  Axis axis;
-  int64_t parts;
-
-  // Where part i begins along the axis.
-  int64_t begin(int64_t i) const {
-    int64_t size = axis == Axis::outer ? view.outer : axis == Axis::channels ? view.channels : view.inner;
-    return (int64_t)((bn_u128)size * i / parts);
-  }
-
-  int64_t first_channel(int64_t i) const { return axis == Axis::channels ? begin(i) : 0; }
-
-  // The index of part i's first value.
-  int64_t offset(int64_t i) const {
-    int64_t stride = axis == Axis::outer ? view.channels * view.inner : axis == Axis::channels ? view.inner : 1;
-    return begin(i) * stride;
-  }
-
-  Block block(int64_t i) const {
-    Block block = {view.outer, view.channels, view.inner, view.channels * view.inner, view.inner};
-    int64_t size = begin(i + 1) - begin(i);
-    (axis == Axis::outer ? block.outer : axis == Axis::channels ? block.channels : block.inner) = size;
-    return block;
-  }
-};
-
-int64_t parts_for(bn_how how, bn_view view) {
-  int64_t worth = view.outer * view.channels * view.inner / WORTH_A_THREAD;
-  return worth < 1 ? 1 : worth < how.threads ? worth : how.threads;
-}
-
-// Passes over elements cut where the pieces are contiguous.
-Cut cut_elements(bn_how how, bn_view view) {
-  int64_t parts = parts_for(how, view);
-  Axis axis = view.outer >= parts ? Axis::outer : view.channels >= parts ? Axis::channels : Axis::inner;
-  return Cut{view, axis, axis == Axis::inner && view.inner < parts ? 1 : parts};
-}
-
-// Sums cut along channels where sums for each part would weigh against the data, and where channels lie in one piece:
-// then no sums need to be merged. Else along rows, which are read whole.
-Cut cut_sums(bn_how how, bn_view view) {
-  int64_t parts = parts_for(how, view);
-  const int64_t few_values = 64;
-  bool in_one_piece = view.inner >= few_values && view.channels >= 4 * parts;
-  if (view.channels >= parts && (in_one_piece || view.outer * view.inner < few_values * parts)) {
-    return Cut{view, Axis::channels, parts};
-  }
-  return cut_elements(how, view);
-}
-
-size_t bytes_of(int type) { return type == BN_F16 ? 2 : type == BN_F32 ? 4 : 8; }
-
-const void* at(const void* values, int type, int64_t index) {
-  return (const char*)values + (int64_t)bytes_of(type) * index;
-}
-
-void* at(void* values, int type, int64_t index) { return (char*)values + (int64_t)bytes_of(type) * index; }
 
 // The sums of each part while a pass adds to them. Where limbs may turn out to be missing, the whole sums stay as they are
 // until all has gone well.
@@ -167,11 +103,6 @@ class PartSums {
 // The roads that all sums of this process took.
 std::atomic<int64_t> roads_taken[4];
 
-void count(const SumRoads& roads) {
-  int64_t counts[4] = {roads.tiles, roads.again, roads.expanded, roads.slow};
-  for (int i = 0; i < 4; i++) roads_taken[i].fetch_add(counts[i], std::memory_order_relaxed);
-}
-
 // Adds a chunk to sums: add(part) adds one part of it and tells whether limbs were missing.
 template <class F>
 int32_t add_parts(bn_how how, bn_view view, int type_a, int type_b, bn_sums sums, const F& add) {
@@ -183,14 +114,30 @@ int32_t add_parts(bn_how how, bn_view view, int type_a, int type_b, bn_sums sums
   parallel(how.threads, cut.parts, [&](int64_t i) {
     SumRoads roads = {};
     if (add(cut.block(i), cut.offset(i), parts.part(i), &roads)) missing = true;
-    count(roads);
+    count_roads(roads);
   });
   bool merged = false;
   if (!missing) parallel(1, 1, [&](int64_t) { merged = parts.merge(kernels(how.isa), type_a, type_b); });
   return merged ? BN_OK : BN_WANTS_LIMBS;
 }
 
+// Computes a chunk of elements piece by piece: compute(block, first channel, offset, streamed).
+template <class F> int32_t compute_pieces(bn_how how, bn_view view, int result_type, const F& compute) {
+  Cut cut = cut_elements(how, view);
+  bool streamed = is_streamed(view, result_type);
+  parallel(how.threads, cut.parts, [&](int64_t i) {
+    int64_t piece = from_the_end(how, cut, i);
+    compute(cut.block(piece), cut.first_channel(piece), cut.offset(piece), streamed);
+  });
+  return BN_OK;
+}
+
 }  // namespace
+
+void count_roads(const SumRoads& roads) {
+  int64_t counts[4] = {roads.tiles, roads.again, roads.expanded, roads.slow};
+  for (int i = 0; i < 4; i++) roads_taken[i].fetch_add(counts[i], std::memory_order_relaxed);
+}
 
 void bn_roads_taken(int64_t roads[4]) {
   for (int i = 0; i < 4; i++) roads[i] = roads_taken[i].load(std::memory_order_relaxed);
@@ -228,36 +175,27 @@ int32_t bn_add_gradient_sums(bn_how how, bn_view view, int32_t dy_type, const vo
 
 int32_t bn_normalise(bn_how how, bn_view view, int32_t x_type, const void* x, const double* mean,
                      const double* mean_lo, const double* a, const double* beta, int32_t y_type, void* y) {
-  Cut cut = cut_elements(how, view);
   auto normalise = kernels(how.isa).normalise[x_type][y_type];
-  parallel(how.threads, cut.parts, [&](int64_t i) {
-    int64_t c = cut.first_channel(i), offset = cut.offset(i);
+  return compute_pieces(how, view, y_type, [&](const Block& block, int64_t c, int64_t offset, bool streamed) {
     Normalisation operands = {mean + c, mean_lo + c, a + c, beta + c};
-    normalise(cut.block(i), at(x, x_type, offset), operands, at(y, y_type, offset));
+    normalise(block, at(x, x_type, offset), operands, at(y, y_type, offset), streamed);
   });
-  return BN_OK;
 }
 
 int32_t bn_input_gradient(bn_how how, bn_view view, int32_t dy_type, const void* dy, int32_t x_type, const void* x,
                           const double* mean, const double* mean_lo, const double* a, const double* k1,
                           const double* k1_lo, const double* k2, int32_t dx_type, void* dx) {
-  Cut cut = cut_elements(how, view);
   auto gradient = kernels(how.isa).input_gradient[dy_type][x_type][dx_type];
-  parallel(how.threads, cut.parts, [&](int64_t i) {
-    int64_t c = cut.first_channel(i), offset = cut.offset(i);
+  return compute_pieces(how, view, dx_type, [&](const Block& block, int64_t c, int64_t offset, bool streamed) {
     InputGradient operands = {mean + c, mean_lo + c, a + c, k1 + c, k1_lo + c, k2 + c};
-    gradient(cut.block(i), at(dy, dy_type, offset), at(x, x_type, offset), operands, at(dx, dx_type, offset));
+    gradient(block, at(dy, dy_type, offset), at(x, x_type, offset), operands, at(dx, dx_type, offset), streamed);
   });
-  return BN_OK;
 }
 
 int32_t bn_frozen_input_gradient(bn_how how, bn_view view, int32_t dy_type, const void* dy, const double* a,
                                  int32_t dx_type, void* dx) {
-  Cut cut = cut_elements(how, view);
   auto gradient = kernels(how.isa).frozen_input_gradient[dy_type][dx_type];
-  parallel(how.threads, cut.parts, [&](int64_t i) {
-    int64_t offset = cut.offset(i);
-    gradient(cut.block(i), at(dy, dy_type, offset), a + cut.first_channel(i), at(dx, dx_type, offset));
+  return compute_pieces(how, view, dx_type, [&](const Block& block, int64_t c, int64_t offset, bool streamed) {
+    gradient(block, at(dy, dy_type, offset), a + c, at(dx, dx_type, offset), streamed);
   });
-  return BN_OK;
 }

@@ -123,7 +123,7 @@ const int QUANTITY_COUNT = 13;
 struct Results {
   std::vector<double> of[QUANTITY_COUNT];
   std::unique_ptr<bool[]> zero;
-  Roads forward, unbiased, given, gradient, frozen;
+  RoundingRoads forward, unbiased, given, gradient, frozen;
 };
 
 struct Setting {
@@ -155,7 +155,7 @@ void check_roads(const char* kind, const Setting& s, Terms& x, Terms& g, const s
   static const Kernels nothing = undeciding();
   Results expected = results_of(nothing, s, x, g, mean, variance);
   CHECK_EQUAL((int64_t)0, expected.forward.estimate);
-  Roads before;
+  RoundingRoads before;
   for (const InstructionSet& set : instruction_sets()) {
     Results found = results_of(*set.kernels, s, x, g, mean, variance);
     for (int i = 0; i < QUANTITY_COUNT; i++) {

@@ -473,7 +473,7 @@ void check_identity(const std::vector<X>& x) {
   for (const InstructionSet& set : instruction_sets()) {
     at_case("every binary16, ", type_name<X>(), " to ", type_name<Y>(), ", ", set.name);
     std::vector<Y> y(x.size());
-    set.kernels->normalise[TYPE<X>][TYPE<Y>](dense(1, 1, (int64_t)x.size()), x.data(), op, y.data());
+    set.kernels->normalise[TYPE<X>][TYPE<Y>](dense(1, 1, (int64_t)x.size()), x.data(), op, y.data(), false);
     CHECK_ALL_EQUAL(expected.data(), y.data(), y.size());
   }
 }
@@ -519,6 +519,20 @@ void for_elements(const Block& block, const F& element) {
   }
 }
 
+// The element passes of an instruction set, through the caches or past them.
+struct Way {
+  const InstructionSet* set;
+  bool streamed;
+};
+
+std::vector<Way> ways() {
+  std::vector<Way> result;
+  for (const InstructionSet& set : instruction_sets()) {
+    for (bool streamed : {false, true}) result.push_back(Way{&set, streamed});
+  }
+  return result;
+}
+
 template <class X, class Y>
 void check_normalise(Random& random, const Block& block, int kind, int operand_kind) {
   int64_t off = random.below(2), n = extent(block) + off;
@@ -533,15 +547,18 @@ void check_normalise(Random& random, const Block& block, int kind, int operand_k
     double d = ((double)x[at + off] - mean[c]) - mean_lo[c];
     expected[at + off] = rounded_to<Y>(std::fma(d, a[c], beta[c]));
   });
-  for (const InstructionSet& set : instruction_sets()) {
+  for (const Way& way : ways()) {
+    const InstructionSet& set = *way.set;
+    bool streamed = way.streamed;
     at_case("normalise ", type_name<X>(), " to ", type_name<Y>(), ", ", set.name, ", ", shown(block), ", ",
-            name_of(kind), ", operands ", name_of(operand_kind), ", offset ", off);
+            name_of(kind), ", operands ", name_of(operand_kind), ", offset ", off,
+            streamed ? ", streamed" : "");
     std::vector<Y> y(n, (Y)42.0);
-    set.kernels->normalise[TYPE<X>][TYPE<Y>](block, x.data() + off, op, y.data() + off);
+    set.kernels->normalise[TYPE<X>][TYPE<Y>](block, x.data() + off, op, y.data() + off, streamed);
     CHECK_ALL_EQUAL(expected.data(), y.data(), y.size());
     if constexpr (std::is_same_v<X, Y>) {
       std::vector<Y> place = x;
-      set.kernels->normalise[TYPE<X>][TYPE<Y>](block, place.data() + off, op, place.data() + off);
+      set.kernels->normalise[TYPE<X>][TYPE<Y>](block, place.data() + off, op, place.data() + off, streamed);
       for_elements(block, [&](int64_t at, int64_t) { CHECK_EQUAL(expected[at + off], place[at + off]); });
     }
   }
@@ -565,26 +582,29 @@ void check_input_gradient(Random& random, const Block& block, int kind, int oper
     expected[at + off] = rounded_to<DX>(op.a[c] * w);
     frozen[at + off] = rounded_to<DX>(op.a[c] * (double)dy[at + off]);
   });
-  for (const InstructionSet& set : instruction_sets()) {
+  for (const Way& way : ways()) {
+    const InstructionSet& set = *way.set;
+    bool streamed = way.streamed;
     at_case("input gradient dy ", type_name<DY>(), ", x ", type_name<X>(), ", dx ", type_name<DX>(), ", ", set.name,
-            ", ", shown(block), ", ", name_of(kind), ", operands ", name_of(operand_kind), ", offset ", off);
+            ", ", shown(block), ", ", name_of(kind), ", operands ", name_of(operand_kind), ", offset ", off,
+            streamed ? ", streamed" : "");
     auto gradient = set.kernels->input_gradient[TYPE<DY>][TYPE<X>][TYPE<DX>];
     auto frozen_gradient = set.kernels->frozen_input_gradient[TYPE<DY>][TYPE<DX>];
     std::vector<DX> dx(n, (DX)42.0), frozen_dx(n, (DX)42.0);
-    gradient(block, dy.data() + off, x.data() + off, op, dx.data() + off);
+    gradient(block, dy.data() + off, x.data() + off, op, dx.data() + off, streamed);
     CHECK_ALL_EQUAL(expected.data(), dx.data(), dx.size());
-    frozen_gradient(block, dy.data() + off, op.a, frozen_dx.data() + off);
+    frozen_gradient(block, dy.data() + off, op.a, frozen_dx.data() + off, streamed);
     CHECK_ALL_EQUAL(frozen.data(), frozen_dx.data(), frozen_dx.size());
     if constexpr (std::is_same_v<DX, DY>) {
       std::vector<DX> place = dy, frozen_place = dy;
-      gradient(block, place.data() + off, x.data() + off, op, place.data() + off);
+      gradient(block, place.data() + off, x.data() + off, op, place.data() + off, streamed);
       for_elements(block, [&](int64_t at, int64_t) { CHECK_EQUAL(expected[at + off], place[at + off]); });
-      frozen_gradient(block, frozen_place.data() + off, op.a, frozen_place.data() + off);
+      frozen_gradient(block, frozen_place.data() + off, op.a, frozen_place.data() + off, streamed);
       for_elements(block, [&](int64_t at, int64_t) { CHECK_EQUAL(frozen[at + off], frozen_place[at + off]); });
     }
     if constexpr (std::is_same_v<DX, X>) {
       std::vector<DX> place = x;
-      gradient(block, dy.data() + off, place.data() + off, op, place.data() + off);
+      gradient(block, dy.data() + off, place.data() + off, op, place.data() + off, streamed);
       for_elements(block, [&](int64_t at, int64_t) { CHECK_EQUAL(expected[at + off], place[at + off]); });
     }
   }

@@ -1,26 +1,44 @@
 // The input gradient pass (B3), and with frozen statistics (B4).
 
-template <class DY, class X, class DX>
-static inline DX input_gradient_of(DY dy, X x, double mean, double mean_lo, double a, double k1, double k1_lo,
-                                   double k2) {
-  double d = ((double)widened(x) - mean) - mean_lo;
-  double t = ((double)widened(dy) - k1) - k1_lo;
-  double w = __builtin_fma(-d, k2, t);
-  return rounded<DX>(a * w);  // (B3) dx = RN_T(a·w)
-}
+struct InputGradientPass {
+  static constexpr int INPUTS = 2, OPERANDS = 6;  // dy, x; mean, mean_lo, a, k1, k1_lo, k2
 
+  static Doubles compute(const Doubles (&v)[2], const Doubles (&n)[6]) {
+    Doubles d = (v[1] - n[0]) - n[1];
+    Doubles t = (v[0] - n[3]) - n[4];
+    return n[2] * fused(-d, n[5], t);
+  }
+
+  static double element(const double (&v)[2], const double (&n)[6]) {
+    double d = (v[1] - n[0]) - n[1];
+    double t = (v[0] - n[3]) - n[4];
+    double w = __builtin_fma(-d, n[5], t);
+    return n[2] * w;  // (B3) dx = RN_T(a·w)
+  }
+};
+
+struct FrozenInputGradientPass {
+  static constexpr int INPUTS = 1, OPERANDS = 1;  // dy; a
+
+  static Doubles compute(const Doubles (&dy)[1], const Doubles (&a)[1]) { return a[0] * dy[0]; }
+
+  static double element(const double (&dy)[1], const double (&a)[1]) { return a[0] * dy[0]; }  // (B4) dx = RN_T(a·dy)
+};
+
+// Types that differ, and f16.
 template <class DY, class X, class DX>
-static void input_gradient(const Block& block, const void* dy_values, const void* x_values, const InputGradient& g,
-                           void* dx_values) {
+static void input_gradient_to(const Block& block, const DY* dy_values, const X* x_values, const InputGradient& g,
+                              DX* dx_values) {
   for (int64_t o = 0; o < block.outer; o++) {
-    const DY* dy = (const DY*)dy_values + o * block.outer_stride;
-    const X* x = (const X*)x_values + o * block.outer_stride;
-    DX* dx = (DX*)dx_values + o * block.outer_stride;
+    const DY* dy = dy_values + o * block.outer_stride;
+    const X* x = x_values + o * block.outer_stride;
+    DX* dx = dx_values + o * block.outer_stride;
     if (block.inner == 1 && block.channel_stride == 1) {
       BN_INDEPENDENT
       for (int64_t c = 0; c < block.channels; c++) {
-        dx[c] = input_gradient_of<DY, X, DX>(dy[c], x[c], g.mean[c], g.mean_lo[c], g.a[c], g.k1[c], g.k1_lo[c],
-                                             g.k2[c]);
+        dx[c] = rounded<DX>(
+            InputGradientPass::element({widened(dy[c]), widened(x[c])},
+                                       {g.mean[c], g.mean_lo[c], g.a[c], g.k1[c], g.k1_lo[c], g.k2[c]}));
       }
       continue;
     }
@@ -28,7 +46,8 @@ static void input_gradient(const Block& block, const void* dy_values, const void
       double mean = g.mean[c], mean_lo = g.mean_lo[c], a = g.a[c], k1 = g.k1[c], k1_lo = g.k1_lo[c], k2 = g.k2[c];
       BN_INDEPENDENT
       for (int64_t i = 0; i < block.inner; i++) {
-        dx[i] = input_gradient_of<DY, X, DX>(dy[i], x[i], mean, mean_lo, a, k1, k1_lo, k2);
+        dx[i] = rounded<DX>(
+            InputGradientPass::element({widened(dy[i]), widened(x[i])}, {mean, mean_lo, a, k1, k1_lo, k2}));
       }
       dy += block.channel_stride;
       x += block.channel_stride;
@@ -37,14 +56,34 @@ static void input_gradient(const Block& block, const void* dy_values, const void
   }
 }
 
+template <class DY, class X, class DX>
+static void input_gradient(const Block& block, const void* dy, const void* x, const InputGradient& g, void* dx,
+                           bool streamed) {
+  if constexpr (std::is_same_v<DY, X> && std::is_same_v<X, DX> && !std::is_same_v<X, Half>) {
+    const double* const operands[6] = {g.mean, g.mean_lo, g.a, g.k1, g.k1_lo, g.k2};
+    compute_block<InputGradientPass, X>(block, {{(const X*)dy, (const X*)x}, (X*)dx}, operands, streamed);
+  } else {
+    (void)streamed;
+    input_gradient_to(block, (const DY*)dy, (const X*)x, g, (DX*)dx);
+  }
+}
+
 template <class DY, class DX>
-static void frozen_input_gradient(const Block& block, const void* dy_values, const double* a, void* dx_values) {
+static void frozen_input_gradient(const Block& block, const void* dy_values, const double* a, void* dx_values,
+                                  bool streamed) {
+  if constexpr (std::is_same_v<DY, DX> && !std::is_same_v<DY, Half>) {
+    const double* const operands[1] = {a};
+    compute_block<FrozenInputGradientPass, DY>(block, {{(const DY*)dy_values}, (DX*)dx_values}, operands, streamed);
+    return;
+  }
   for (int64_t o = 0; o < block.outer; o++) {
     for (int64_t c = 0; c < block.channels; c++) {
       const DY* dy = (const DY*)dy_values + o * block.outer_stride + c * block.channel_stride;
       DX* dx = (DX*)dx_values + o * block.outer_stride + c * block.channel_stride;
       BN_INDEPENDENT
-      for (int64_t i = 0; i < block.inner; i++) dx[i] = rounded<DX>(a[c] * (double)widened(dy[i]));  // (B4)
+      for (int64_t i = 0; i < block.inner; i++) {
+        dx[i] = rounded<DX>(FrozenInputGradientPass::element({widened(dy[i])}, {a[c]}));
+      }
     }
   }
 }

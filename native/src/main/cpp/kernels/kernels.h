@@ -81,12 +81,16 @@ struct Kernels {
   bool (*add_statistics[BN_TYPE_COUNT])(const Block&, const void* x, const bn_sums&, SumRoads*);
   bool (*add_gradient_sums[BN_TYPE_COUNT][BN_TYPE_COUNT])(const Block&, const void* dy, const void* x, const bn_sums&,
                                                            SumRoads*);
-  // Adds terms of channels to others. Types as for gradient sums.
+  // Adds terms of channels to others. Types as for gradient sums. Returns as they do.
   bool (*merge_terms[BN_TYPE_COUNT][BN_TYPE_COUNT])(int64_t channels, const bn_sums& from, const bn_sums& into);
-  void (*normalise[BN_TYPE_COUNT][BN_TYPE_COUNT])(const Block&, const void* x, const Normalisation&, void* y);
+  // Element passes write past the caches if `streamed` says so and the types allow.
+  void (*normalise[BN_TYPE_COUNT][BN_TYPE_COUNT])(const Block&, const void* x, const Normalisation&, void* y,
+                                                   bool streamed);
   void (*input_gradient[BN_TYPE_COUNT][BN_TYPE_COUNT][BN_TYPE_COUNT])(const Block&, const void* dy, const void* x,
-                                                                        const InputGradient&, void* dx);
-  void (*frozen_input_gradient[BN_TYPE_COUNT][BN_TYPE_COUNT])(const Block&, const void* dy, const double* a, void* dx);
+                                                                        const InputGradient&, void* dx,
+                                                                        bool streamed);
+  void (*frozen_input_gradient[BN_TYPE_COUNT][BN_TYPE_COUNT])(const Block&, const void* dy, const double* a, void* dx,
+                                                               bool streamed);
   void (*parameters[2])(int64_t channels, const SumTerms& x, double eps, const Parameters&, int64_t* undecided);
   void (*unbiased_variance[2])(int64_t channels, const SumTerms& x, double* variance, int64_t* undecided);
   void (*given_inverse_std)(int64_t channels, const double* variance, double eps, double* inverse_std,

@@ -46,6 +46,7 @@ namespace {
 #include "slow_roads.inl"
 #include "columns.inl"
 #include "runs.inl"
+#include "elements.inl"
 #include "gradient_sums.inl"
 #include "input_gradient.inl"
 #include "normalise.inl"

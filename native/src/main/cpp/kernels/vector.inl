@@ -37,7 +37,12 @@ template <class V> static inline V shuffled(V vector, V order) {
 #endif
 }
 
-static inline Doubles broadcast(double value) { return Doubles{} + value; }
+// Not a sum with 0, which would lose the sign of −0.
+static inline Doubles broadcast(double value) {
+  Doubles values;
+  for (int i = 0; i < LANES; i++) values[i] = value;
+  return values;
+}
 
 // a·b + c, rounded once.
 static inline Doubles fused(Doubles a, Doubles b, Doubles c) {

@@ -81,8 +81,8 @@ public final class BatchNorm {
    * @throws IllegalArgumentException if γ or β was given for another number of channels
    */
   public Forward forward(Batch x) {
-    Statistics statistics = statistics(x);
-    return new Forward(normalise(x, statistics), statistics);
+    Batch y = Batch.zeros(x.shape(), outputType != null ? outputType : x.type());
+    return new Forward(y, forward(x, y));
   }
 
   /**
@@ -97,7 +97,8 @@ public final class BatchNorm {
    */
   public Statistics forward(Batch x, Batch y) {
     checkShapes("y", y, x);
-    return forward(x, new MemorySink(y.values()));
+    checkRoom(x);
+    return engine.forward(x.values(), x.shape().view(), eps, affine, y.values());
   }
 
   /**
@@ -207,7 +208,15 @@ public final class BatchNorm {
    */
   public GradientParameters backward(Batch dy, Batch x, Statistics statistics, Batch dx) {
     checkShapes("dx", dx, x);
-    return backward(dy, x, statistics, new MemorySink(dx.values()));
+    if (statistics.given()) {
+      return backward(dy, x, statistics, new MemorySink(dx.values()));
+    }
+    checkChannels(x, statistics);
+    checkShapes("dy", dy, x);
+    checkRoom(dy);
+    Normalisation normalisation = Normalisation.of(statistics, affine);
+    View view = x.shape().view();
+    return engine.backward(dy.values(), x.values(), view, normalisation, dx.values());
   }
 
   /**

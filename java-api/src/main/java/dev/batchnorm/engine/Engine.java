@@ -151,15 +151,7 @@ public abstract class Engine {
               + gradients.channels());
     }
     for (int c = 0; c < gradients.channels() && !statistics.given(); c++) {
-      if (gradients.counts()[c] != statistics.count()[c]) {
-        throw new IllegalArgumentException(
-            "gradient sums: expected "
-                + statistics.count()[c]
-                + " values (the statistics') at channel "
-                + c
-                + ", found "
-                + gradients.counts()[c]);
-      }
+      checkCount(gradients.counts()[c], statistics, c);
     }
     return doGradientParameters(gradients, statistics, x.gradientType());
   }
@@ -245,6 +237,84 @@ public abstract class Engine {
     inputGradient(dy, x, view, normalisation, parameters, firstChannel, dx);
   }
 
+  /**
+   * Normalises a batch in memory with its own statistics (F1–F5): the passes one after the other,
+   * in one call.
+   *
+   * @param x outer × channels × inner values
+   * @param eps ε
+   * @param affine γ and β of all channels
+   * @param y as many values, of either type, which decides T; may be x itself
+   * @return the statistics
+   * @throws IllegalArgumentException if sizes do not fit each other, ε is negative or not finite,
+   *     or γ or β was given for another number of channels
+   */
+  public final Statistics forward(Values x, View view, double eps, Affine affine, Values y) {
+    checkChunk("x", x, view);
+    checkChunk("y", y, view);
+    checkWritable("y", y);
+    checkEps(eps);
+    return doForward(x, view, eps, affine, y);
+  }
+
+  /**
+   * The gradients of a batch in memory normalised with its own statistics (B1–B3): the passes one
+   * after the other, in one call.
+   *
+   * @param dy outer × channels × inner values
+   * @param x as many values, of either type
+   * @param normalisation x's own statistics, and γ
+   * @param dx as many values, of either type, which decides T; may be dy or x itself
+   * @throws IllegalArgumentException if sizes do not fit each other, or the statistics are given
+   *     ones or count other values
+   */
+  public final GradientParameters backward(
+      Values dy, Values x, View view, Normalisation normalisation, Values dx) {
+    Statistics statistics = normalisation.statistics();
+    checkChunk("dy", dy, view);
+    checkChunk("x", x, view);
+    checkChunk("dx", dx, view);
+    checkWritable("dx", dx);
+    if (statistics.given()) {
+      throw new IllegalArgumentException("statistics: expected a batch's own, found given ones");
+    }
+    if (statistics.channels() != view.channels()) {
+      throw new IllegalArgumentException(
+          "statistics: expected "
+              + view.channels()
+              + " channels ("
+              + view
+              + "), found "
+              + statistics.channels());
+    }
+    for (int c = 0; c < view.channels(); c++) {
+      checkCount(view.valuesPerChannel(), statistics, c);
+    }
+    return doBackward(dy, x, view, normalisation, dx);
+  }
+
+  /** {@link #forward} behind the door. */
+  protected Statistics doForward(Values x, View view, double eps, Affine affine, Values y) {
+    ExactSums sums = ExactSums.statistics(view.channels(), x.type());
+    doAddStatistics(x, view, sums, 0);
+    Statistics statistics = doParameters(sums, eps);
+    Normalisation normalisation = Normalisation.of(statistics, affine);
+    doNormalise(x, view, statistics, normalisation.a(), normalisation.beta(), 0, y);
+    return statistics;
+  }
+
+  /** {@link #backward} behind the door. */
+  protected GradientParameters doBackward(
+      Values dy, Values x, View view, Normalisation normalisation, Values dx) {
+    Statistics statistics = normalisation.statistics();
+    ExactSums gradients = ExactSums.gradients(view.channels(), dy.type(), x.type());
+    doAddGradientSums(dy, x, view, gradients, 0);
+    GradientParameters parameters =
+        doGradientParameters(gradients, statistics, x.type().gradientType());
+    doInputGradient(dy, x, view, statistics, normalisation.a(), parameters, 0, dx);
+    return parameters;
+  }
+
   /** {@link #addStatistics} behind the door. */
   protected abstract void doAddStatistics(Values x, View view, ExactSums sums, int firstChannel);
 
@@ -315,6 +385,18 @@ public abstract class Engine {
               + firstChannel
               + " to "
               + ((long) firstChannel + view.channels()));
+    }
+  }
+
+  private static void checkCount(long found, Statistics statistics, int channel) {
+    if (found != statistics.count()[channel]) {
+      throw new IllegalArgumentException(
+          "gradient sums: expected "
+              + statistics.count()[channel]
+              + " values (the statistics') at channel "
+              + channel
+              + ", found "
+              + found);
     }
   }
 

@@ -1,8 +1,10 @@
 package dev.batchnorm.nativeengine;
 
+import dev.batchnorm.Affine;
 import dev.batchnorm.DType;
 import dev.batchnorm.ExactSums;
 import dev.batchnorm.GradientParameters;
+import dev.batchnorm.Normalisation;
 import dev.batchnorm.Statistics;
 import dev.batchnorm.Values;
 import dev.batchnorm.View;
@@ -366,5 +368,110 @@ final class NativeEngine extends Engine {
             dxAt.at()),
         dy,
         dx);
+  }
+
+  @Override
+  protected Statistics doForward(Values x, View view, double eps, Affine affine, Values y) {
+    int channels = view.channels();
+    Memory xAt = Memory.of(x);
+    Memory yAt = Memory.of(y);
+    double[] gamma = affine.gamma(channels);
+    double[] beta = affine.beta(channels);
+    double[] mean = new double[channels];
+    double[] meanLo = new double[channels];
+    double[] variance = new double[channels];
+    double[] inverseStd = new double[channels];
+    double[] a = new double[channels];
+    ExactSums sums = ExactSums.statistics(channels, x.type());
+    for (int status = Kernels.WANTS_LIMBS; status == Kernels.WANTS_LIMBS; ) {
+      status =
+          Kernels.forward(
+              isa.code(),
+              threads,
+              view.outer(),
+              channels,
+              view.inner(),
+              type(x.type()),
+              xAt.array(),
+              xAt.at(),
+              eps,
+              gamma,
+              beta,
+              sums.counts(),
+              sums.flags(),
+              sums.terms(),
+              sums.limbs(),
+              mean,
+              meanLo,
+              variance,
+              inverseStd,
+              a,
+              type(y.type()),
+              yAt.array(),
+              yAt.at());
+      if (status == Kernels.WANTS_LIMBS) {
+        sums = ExactSums.statistics(channels, x.type());
+        sums.ensureLimbs();
+      } else {
+        check(status, x, y);
+      }
+    }
+    return new Statistics(mean, meanLo, variance, inverseStd, sums.counts().clone(), eps, sums);
+  }
+
+  @Override
+  protected GradientParameters doBackward(
+      Values dy, Values x, View view, Normalisation normalisation, Values dx) {
+    Statistics statistics = normalisation.statistics();
+    ExactSums sums = statistics.sums();
+    ExactSums formats = ExactSums.statistics(0, x.type());
+    // Sums that were merged with those of wider types have other formats than x.
+    if (sums == null || sums.linear() != formats.linear() || sums.product() != formats.product()) {
+      return super.doBackward(dy, x, view, normalisation, dx);
+    }
+    int channels = view.channels();
+    Memory dyAt = Memory.of(dy);
+    Memory xAt = Memory.of(x);
+    Memory dxAt = Memory.of(dx);
+    DType type = x.type().gradientType();
+    double[] k1 = new double[channels];
+    double[] k1Lo = new double[channels];
+    double[] k2 = new double[channels];
+    double[] dgamma = new double[channels];
+    double[] dbeta = new double[channels];
+    check(
+        Kernels.backward(
+            isa.code(),
+            threads,
+            view.outer(),
+            channels,
+            view.inner(),
+            type(dy.type()),
+            dyAt.array(),
+            dyAt.at(),
+            type(x.type()),
+            xAt.array(),
+            xAt.at(),
+            statistics.mean(),
+            statistics.meanLo(),
+            normalisation.a(),
+            sums.counts(),
+            sums.flags(),
+            sums.terms(),
+            sums.limbs(),
+            statistics.eps(),
+            type(type),
+            k1,
+            k1Lo,
+            k2,
+            dgamma,
+            dbeta,
+            type(dx.type()),
+            dxAt.array(),
+            dxAt.at()),
+        dy,
+        x,
+        dx);
+    return new GradientParameters(k1, k1Lo, k2, dgamma, dbeta, type);
   }
 }

@@ -1,0 +1,189 @@
+// The passes of training one after the other, over a batch that lies in memory. Where a channel's values fit the cache,
+// channel by channel: memory is read once.
+#include <math.h>
+#include <stdlib.h>
+
+#include <atomic>
+#include <exception>
+#include <vector>
+
+#include "batchnorm.h"
+#include "cut.h"
+#include "kernels/kernels.h"
+#include "parallel.h"
+#include "parameters.h"
+
+namespace {
+
+// What a slab of some channels may take of the second-level cache, all arrays together.
+const int64_t SLAB_BYTES = 256 << 10;
+
+// A single channel may take this much: what the second level does not hold is in the third.
+const int64_t CHANNEL_BYTES = 4 << 20;
+
+// Neighbouring channels a slab must have at least, where they share cache lines, and those it may have at most.
+const int64_t FEWEST_COLUMNS = 64, MOST_CHANNELS = 2048;
+
+// Channels of a slab whose passes follow each other in the cache; 0 if the batch is no such batch.
+int64_t channels_per_slab(bn_view view, int64_t bytes_per_value) {
+  int64_t channel = view.outer * view.inner * bytes_per_value;
+  if (channel == 0) return 0;
+  int64_t channels = SLAB_BYTES / channel;
+  if (channels > MOST_CHANNELS) channels = MOST_CHANNELS;
+  bool in_one_piece = view.inner * bytes_per_value >= 256;
+  if (in_one_piece) return channels > 0 ? channels : channel <= CHANNEL_BYTES ? 1 : 0;
+  return channels >= FEWEST_COLUMNS || channels >= view.channels ? channels : 0;
+}
+
+bool overlap(bn_view view, const void* a, int type_a, const void* b, int type_b) {
+  uintptr_t first_a = (uintptr_t)a, first_b = (uintptr_t)b;
+  return first_a < first_b + values_of(view) * bytes_of(type_b) && first_b < first_a + values_of(view) * bytes_of(type_a);
+}
+
+// The slabs of a batch, each a task.
+template <class F> void for_slabs(bn_how how, bn_view view, int64_t channels, const F& compute) {
+  int64_t slabs = (view.channels + channels - 1) / channels;
+  parallel(parts_for(how, view) > 1 ? how.threads : 1, slabs, [&](int64_t slab) {
+    int64_t first = slab * channels, end = first + channels < view.channels ? first + channels : view.channels;
+    Block block = {view.outer, end - first, view.inner, view.channels * view.inner, view.inner};
+    compute(block, Range{first, end});
+  });
+}
+
+// Sums of types a and b from a channel on.
+bn_sums from(const bn_sums& sums, int64_t channel, int type_a, int type_b) {
+  int limbs = linear_format(type_a).limbs + product_format(type_a, type_b).limbs;
+  return bn_sums{sums.counts + channel, sums.flags + channel, sums.terms + channel, sums.stride,
+                 sums.limbs == nullptr ? nullptr : sums.limbs + channel * limbs};
+}
+
+// F1–F3 and a = γ·inverse_std of some channels.
+void round_scale(const Kernels& kernels, int x_type, const bn_sums& sums, Range range, double eps, const double* gamma,
+                 const Parameters& to, double* a) {
+  for (Range part = {range.first, 0}; part.first < range.end; part.first = part.end) {
+    bool zero[MOST_CHANNELS];
+    int64_t c = part.first;
+    part.end = range.end - c < MOST_CHANNELS ? range.end : c + MOST_CHANNELS;
+    round_parameters(kernels, x_type, sums, part, eps,
+                     Parameters{to.mean + c, to.mean_lo + c, to.variance + c, to.inverse_std + c}, zero);
+    for (; c < part.end; c++) a[c] = zero[c - part.first] ? 0 : gamma[c] * to.inverse_std[c];
+  }
+}
+
+// Sums that begin at 0, in memory of their own.
+class ScratchSums {
+ public:
+  ScratchSums(int64_t channels, int type_a, int type_b, bool limbs)
+      : counts_(channels),
+        flags_(channels),
+        terms_(channels * (linear_format(type_a).terms + product_format(type_a, type_b).terms)),
+        limbs_(limbs ? channels * (linear_format(type_a).limbs + product_format(type_a, type_b).limbs) : 0),
+        channels_(channels) {}
+
+  bn_sums view() {
+    return bn_sums{counts_.data(), flags_.data(), terms_.data(), channels_, limbs_.empty() ? nullptr : limbs_.data()};
+  }
+
+ private:
+  std::vector<int64_t> counts_;
+  std::vector<int32_t> flags_;
+  std::vector<double> terms_;
+  std::vector<uint64_t> limbs_;
+  int64_t channels_;
+};
+
+}  // namespace
+
+int32_t bn_forward(bn_how how, bn_view view, int32_t x_type, const void* x, double eps, const double* gamma,
+                   const double* beta, bn_sums sums, double* mean, double* mean_lo, double* variance,
+                   double* inverse_std, double* a, int32_t y_type, void* y) {
+  const Kernels& kernel = kernels(how.isa);
+  Parameters to = {mean, mean_lo, variance, inverse_std};
+  int64_t slab = overlap(view, x, x_type, y, y_type) ? 0 : channels_per_slab(view, (int64_t)bytes_of(x_type));
+  if (slab == 0) {
+    int32_t status = bn_add_statistics(how, view, x_type, x, sums);
+    if (status != BN_OK) return status;
+    int64_t tasks = (view.channels + MOST_CHANNELS - 1) / MOST_CHANNELS;
+    parallel(how.threads, tasks, [&](int64_t task) {
+      int64_t first = task * MOST_CHANNELS, end = first + MOST_CHANNELS;
+      round_scale(kernel, x_type, sums, Range{first, end < view.channels ? end : view.channels}, eps, gamma, to, a);
+    });
+    return bn_normalise(how, view, x_type, x, mean, mean_lo, a, beta, y_type, y);
+  }
+  bool streamed = is_streamed(view, y_type);
+  std::atomic<bool> missing{false};
+  for_slabs(how, view, slab, [&](const Block& block, Range range) {
+    int64_t c = range.first, offset = c * view.inner;
+    SumRoads roads = {};
+    if (kernel.add_statistics[x_type](block, at(x, x_type, offset), from(sums, c, x_type, x_type), &roads)) {
+      missing = true;
+      return;
+    }
+    count_roads(roads);
+    for (; c < range.end; c++) sums.counts[c] = view.outer * view.inner;
+    round_scale(kernel, x_type, sums, range, eps, gamma, to, a);
+    c = range.first;
+    Normalisation operands = {mean + c, mean_lo + c, a + c, beta + c};
+    kernel.normalise[x_type][y_type](block, at(x, x_type, offset), operands, at(y, y_type, offset), streamed);
+  });
+  return missing ? BN_WANTS_LIMBS : BN_OK;
+}
+
+namespace {
+
+// bn_backward with memory for Σdy and Σdy·x.
+int32_t backward(bn_how how, bn_view view, int32_t dy_type, const void* dy, int32_t x_type, const void* x,
+                 const InputGradient& statistics, bn_sums sums, double eps, int32_t result_type, bn_sums gradients,
+                 const GradientParameters& to, int32_t dx_type, void* dx) {
+  const Kernels& kernel = kernels(how.isa);
+  const InputGradient& s = statistics;
+  bool in_place = overlap(view, dx, dx_type, dy, dy_type) || overlap(view, dx, dx_type, x, x_type);
+  int64_t slab = in_place ? 0 : channels_per_slab(view, (int64_t)(bytes_of(dy_type) + bytes_of(x_type)));
+  if (slab == 0) {
+    int32_t status = bn_add_gradient_sums(how, view, dy_type, dy, x_type, x, gradients);
+    if (status != BN_OK) return status;
+    bn_gradient_parameters(how, view.channels, dy_type, x_type, gradients, sums, eps, result_type, to.k1, to.k1_lo,
+                           to.k2, to.dgamma, to.dbeta);
+    return bn_input_gradient(how, view, dy_type, dy, x_type, x, s.mean, s.mean_lo, s.a, to.k1, to.k1_lo, to.k2, dx_type,
+                             dx);
+  }
+  bool streamed = is_streamed(view, dx_type);
+  std::atomic<bool> missing{false};
+  for_slabs(how, view, slab, [&](const Block& block, Range range) {
+    int64_t c = range.first, offset = c * view.inner;
+    const void *dy_values = at(dy, dy_type, offset), *x_values = at(x, x_type, offset);
+    SumRoads roads = {};
+    if (kernel.add_gradient_sums[dy_type][x_type](block, dy_values, x_values, from(gradients, c, dy_type, x_type),
+                                                  &roads)) {
+      missing = true;
+      return;
+    }
+    count_roads(roads);
+    for (; c < range.end; c++) gradients.counts[c] = view.outer * view.inner;
+    c = range.first;
+    GradientParameters here = {to.k1 + c, to.k1_lo + c, to.k2 + c, to.dgamma + c, to.dbeta + c};
+    round_gradient_parameters(kernel, dy_type, x_type, gradients, sums, range, eps, result_type, here);
+    InputGradient operands = {s.mean + c, s.mean_lo + c, s.a + c, here.k1, here.k1_lo, here.k2};
+    kernel.input_gradient[dy_type][x_type][dx_type](block, dy_values, x_values, operands, at(dx, dx_type, offset),
+                                                    streamed);
+  });
+  return missing ? BN_WANTS_LIMBS : BN_OK;
+}
+
+}  // namespace
+
+int32_t bn_backward(bn_how how, bn_view view, int32_t dy_type, const void* dy, int32_t x_type, const void* x,
+                    const double* mean, const double* mean_lo, const double* a, bn_sums sums, double eps,
+                    int32_t result_type, double* k1, double* k1_lo, double* k2, double* dgamma, double* dbeta,
+                    int32_t dx_type, void* dx) {
+  try {
+    for (bool limbs : {false, true}) {
+      ScratchSums gradients(view.channels, dy_type, x_type, limbs);
+      int32_t status = backward(how, view, dy_type, dy, x_type, x, {mean, mean_lo, a, nullptr, nullptr, nullptr}, sums,
+                                eps, result_type, gradients.view(), {k1, k1_lo, k2, dgamma, dbeta}, dx_type, dx);
+      if (status != BN_WANTS_LIMBS) return status;
+    }
+  } catch (const std::exception&) {  // no memory
+  }
+  return BN_OUT_OF_MEMORY;
+}
