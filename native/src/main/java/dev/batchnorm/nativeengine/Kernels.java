@@ -89,7 +89,8 @@ final class Kernels {
 
   @Name("jni_parameters")
   static native int parameters(
-      @Raw(withEnv = true) int threads,
+      @Raw(withEnv = true) int isa,
+      int threads,
       long channels,
       int xType,
       @Raw Object counts,
@@ -103,7 +104,8 @@ final class Kernels {
 
   @Name("jni_unbiased_variance")
   static native int unbiasedVariance(
-      @Raw(withEnv = true) int threads,
+      @Raw(withEnv = true) int isa,
+      int threads,
       long channels,
       int xType,
       @Raw Object counts,
@@ -113,7 +115,8 @@ final class Kernels {
 
   @Name("jni_given_inverse_std")
   static native int givenInverseStd(
-      @Raw(withEnv = true) int threads,
+      @Raw(withEnv = true) int isa,
+      int threads,
       long channels,
       @Raw Object variance,
       double eps,
@@ -121,7 +124,8 @@ final class Kernels {
 
   @Name("jni_gradient_parameters")
   static native int gradientParameters(
-      @Raw(withEnv = true) int threads,
+      @Raw(withEnv = true) int isa,
+      int threads,
       long channels,
       int dyType,
       int xType,
@@ -141,7 +145,8 @@ final class Kernels {
 
   @Name("jni_frozen_gradient_parameters")
   static native int frozenGradientParameters(
-      @Raw(withEnv = true) int threads,
+      @Raw(withEnv = true) int isa,
+      int threads,
       long channels,
       int dyType,
       int xType,

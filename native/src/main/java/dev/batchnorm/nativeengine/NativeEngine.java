@@ -132,6 +132,7 @@ final class NativeEngine extends Engine {
     double[] inverseStd = new double[channels];
     check(
         Kernels.parameters(
+            isa.code(),
             threads,
             channels,
             linearType(sums),
@@ -151,6 +152,7 @@ final class NativeEngine extends Engine {
     double[] variance = new double[sums.channels()];
     check(
         Kernels.unbiasedVariance(
+            isa.code(),
             threads,
             sums.channels(),
             linearType(sums),
@@ -165,7 +167,7 @@ final class NativeEngine extends Engine {
   protected Statistics doGivenParameters(double[] mean, double[] variance, double eps) {
     int channels = mean.length;
     double[] inverseStd = new double[channels];
-    check(Kernels.givenInverseStd(threads, channels, variance, eps, inverseStd));
+    check(Kernels.givenInverseStd(isa.code(), threads, channels, variance, eps, inverseStd));
     return new Statistics(
         mean, new double[channels], variance, inverseStd, new long[channels], eps, null);
   }
@@ -197,6 +199,7 @@ final class NativeEngine extends Engine {
       int xType = type(isNarrow(gradients) ? DType.F32 : DType.F64);
       check(
           Kernels.frozenGradientParameters(
+              isa.code(),
               threads,
               channels,
               dyType,
@@ -213,6 +216,7 @@ final class NativeEngine extends Engine {
     } else {
       check(
           Kernels.gradientParameters(
+              isa.code(),
               threads,
               channels,
               dyType,
