@@ -95,7 +95,7 @@ static inline jint jni_add_gradient_sums(JNIEnv* env, jclass, jint isa, jint thr
                               x_values, sums);
 }
 
-static inline jint jni_parameters(JNIEnv* env, jclass, jint threads, jlong channels, jint x_type, jobject counts,
+static inline jint jni_parameters(JNIEnv* env, jclass, jint isa, jint threads, jlong channels, jint x_type, jobject counts,
                                   jobject flags, jobject terms, jobject limbs, jdouble eps, jobject mean,
                                   jobject mean_lo, jobject variance, jobject inverse_std) {
   Pinned pin(env);
@@ -103,28 +103,28 @@ static inline jint jni_parameters(JNIEnv* env, jclass, jint threads, jlong chann
   double *m = pin.out_doubles(mean), *lo = pin.out_doubles(mean_lo), *v = pin.out_doubles(variance),
          *s = pin.out_doubles(inverse_std);
   BN_RETURN_IF_OUT_OF_MEMORY(pin);
-  return bn_parameters(bn_how{BN_BASELINE, threads}, channels, x_type, sums, eps, m, lo, v, s);
+  return bn_parameters(bn_how{isa, threads}, channels, x_type, sums, eps, m, lo, v, s);
 }
 
-static inline jint jni_unbiased_variance(JNIEnv* env, jclass, jint threads, jlong channels, jint x_type, jobject counts,
+static inline jint jni_unbiased_variance(JNIEnv* env, jclass, jint isa, jint threads, jlong channels, jint x_type, jobject counts,
                                          jobject flags, jobject terms, jobject limbs, jobject variance) {
   Pinned pin(env);
   bn_sums sums = pin.in_sums(counts, flags, terms, channels, limbs);
   double* v = pin.out_doubles(variance);
   BN_RETURN_IF_OUT_OF_MEMORY(pin);
-  return bn_unbiased_variance(bn_how{BN_BASELINE, threads}, channels, x_type, sums, v);
+  return bn_unbiased_variance(bn_how{isa, threads}, channels, x_type, sums, v);
 }
 
-static inline jint jni_given_inverse_std(JNIEnv* env, jclass, jint threads, jlong channels, jobject variance,
+static inline jint jni_given_inverse_std(JNIEnv* env, jclass, jint isa, jint threads, jlong channels, jobject variance,
                                          jdouble eps, jobject inverse_std) {
   Pinned pin(env);
   const double* v = pin.in_doubles(variance);
   double* s = pin.out_doubles(inverse_std);
   BN_RETURN_IF_OUT_OF_MEMORY(pin);
-  return bn_given_inverse_std(bn_how{BN_BASELINE, threads}, channels, v, eps, s);
+  return bn_given_inverse_std(bn_how{isa, threads}, channels, v, eps, s);
 }
 
-static inline jint jni_gradient_parameters(JNIEnv* env, jclass, jint threads, jlong channels, jint dy_type, jint x_type,
+static inline jint jni_gradient_parameters(JNIEnv* env, jclass, jint isa, jint threads, jlong channels, jint dy_type, jint x_type,
                                            jobject gradient_counts, jobject gradient_flags, jobject gradient_terms,
                                            jobject gradient_limbs, jobject counts, jobject flags, jobject terms,
                                            jobject limbs, jdouble eps, jint result_type, jobject k1, jobject k1_lo,
@@ -135,11 +135,11 @@ static inline jint jni_gradient_parameters(JNIEnv* env, jclass, jint threads, jl
   double *k = pin.out_doubles(k1), *lo = pin.out_doubles(k1_lo), *kk = pin.out_doubles(k2),
          *dg = pin.out_doubles(dgamma), *db = pin.out_doubles(dbeta);
   BN_RETURN_IF_OUT_OF_MEMORY(pin);
-  return bn_gradient_parameters(bn_how{BN_BASELINE, threads}, channels, dy_type, x_type, gradients, sums, eps,
+  return bn_gradient_parameters(bn_how{isa, threads}, channels, dy_type, x_type, gradients, sums, eps,
                                 result_type, k, lo, kk, dg, db);
 }
 
-static inline jint jni_frozen_gradient_parameters(JNIEnv* env, jclass, jint threads, jlong channels, jint dy_type,
+static inline jint jni_frozen_gradient_parameters(JNIEnv* env, jclass, jint isa, jint threads, jlong channels, jint dy_type,
                                                   jint x_type, jobject gradient_counts, jobject gradient_flags,
                                                   jobject gradient_terms, jobject gradient_limbs, jobject mean,
                                                   jobject variance, jdouble eps, jint result_type, jobject dgamma,
@@ -149,7 +149,7 @@ static inline jint jni_frozen_gradient_parameters(JNIEnv* env, jclass, jint thre
   const double *m = pin.in_doubles(mean), *v = pin.in_doubles(variance);
   double *dg = pin.out_doubles(dgamma), *db = pin.out_doubles(dbeta);
   BN_RETURN_IF_OUT_OF_MEMORY(pin);
-  return bn_frozen_gradient_parameters(bn_how{BN_BASELINE, threads}, channels, dy_type, x_type, gradients, m, v, eps,
+  return bn_frozen_gradient_parameters(bn_how{isa, threads}, channels, dy_type, x_type, gradients, m, v, eps,
                                        result_type, dg, db);
 }
 

@@ -295,7 +295,19 @@ void midpoints(Random& random) {
         };
         double tiny = beside ? ldexp(random.one_in(2) ? 1 : -1, random.between(-230, -180)) : 0;
         Parts sum, squares, upstream, products;
-        if (random.one_in(2)) {
+        bool root = beside && random.one_in(3);
+        if (root) {
+          // V = 1/z² to some 150 bits, S = 0 and P = 1: inverse_std and dγ lie beside the midpoint z.
+          midpoint();
+          Parts z_squared, rest;
+          z_squared.add_product(u, u), z_squared.add_product(2 * u, v), z_squared.add_product(v, v);
+          rest.add(1);
+          for (int i = 0; i < 3; i++) {
+            double q = rest.largest_first()[0] / z_squared.largest_first()[0];
+            squares.add(m * q);
+            for (double part : z_squared.largest_first()) rest.add_product(-q, part);
+          }
+        } else if (random.one_in(2)) {
           midpoint();
           sum.add(m * u), sum.add(m * v), sum.add(tiny);
           squares.add(m * ldexp(1, 60));
@@ -308,7 +320,11 @@ void midpoints(Random& random) {
         midpoint();
         upstream.add(m * u), upstream.add(m * v), upstream.add(tiny);
         midpoint();
-        products.add(m * u), products.add(m * v), products.add(tiny);
+        if (root) {
+          products.add(1);
+        } else {
+          products.add(m * u), products.add(m * v), products.add(tiny);
+        }
         x.counts[c] = g.counts[c] = (int64_t)m;
         if (sum.count() > 3 || squares.count() > 4 || upstream.count() > 3 || products.count() > 4) {
           x.counts[c] = g.counts[c] = 0;

@@ -338,7 +338,7 @@ class ExactSumsTest {
       long sum = 0;
       for (int n = 0; n < rows; n++) {
         for (int i = 0; i < inner; i++) {
-          sum += (long) (n * channels + c) * inner + i;
+          sum += ((long) n * channels + c) * inner + i;
         }
       }
       assertEquals(rows * inner, sums.counts()[c]);

@@ -96,7 +96,8 @@ final class Kernels {
 
   @Name("jni_parameters")
   static native int parameters(
-      @Raw(withEnv = true) int threads,
+      @Raw(withEnv = true) int isa,
+      int threads,
       long channels,
       int xType,
       @Raw Object counts,
@@ -111,7 +112,8 @@ final class Kernels {
 
   @Name("jni_unbiased_variance")
   static native int unbiasedVariance(
-      @Raw(withEnv = true) int threads,
+      @Raw(withEnv = true) int isa,
+      int threads,
       long channels,
       int xType,
       @Raw Object counts,
@@ -122,7 +124,8 @@ final class Kernels {
 
   @Name("jni_given_inverse_std")
   static native int givenInverseStd(
-      @Raw(withEnv = true) int threads,
+      @Raw(withEnv = true) int isa,
+      int threads,
       long channels,
       @Raw Object variance,
       double eps,
@@ -130,7 +133,8 @@ final class Kernels {
 
   @Name("jni_gradient_parameters")
   static native int gradientParameters(
-      @Raw(withEnv = true) int threads,
+      @Raw(withEnv = true) int isa,
+      int threads,
       long channels,
       int dyType,
       int xType,
@@ -152,7 +156,8 @@ final class Kernels {
 
   @Name("jni_frozen_gradient_parameters")
   static native int frozenGradientParameters(
-      @Raw(withEnv = true) int threads,
+      @Raw(withEnv = true) int isa,
+      int threads,
       long channels,
       int dyType,
       int xType,

@@ -161,6 +161,7 @@ final class NativeEngine extends Engine {
     double[] inverseStd = new double[channels];
     check(
         Kernels.parameters(
+            isa.code(),
             threads,
             channels,
             linearType(sums),
@@ -181,6 +182,7 @@ final class NativeEngine extends Engine {
     double[] variance = new double[sums.channels()];
     check(
         Kernels.unbiasedVariance(
+            isa.code(),
             threads,
             sums.channels(),
             linearType(sums),
@@ -196,7 +198,7 @@ final class NativeEngine extends Engine {
   protected Statistics doGivenParameters(double[] mean, double[] variance, double eps) {
     int channels = mean.length;
     double[] inverseStd = new double[channels];
-    check(Kernels.givenInverseStd(threads, channels, variance, eps, inverseStd));
+    check(Kernels.givenInverseStd(isa.code(), threads, channels, variance, eps, inverseStd));
     return new Statistics(
         mean, new double[channels], variance, inverseStd, new long[channels], eps, null);
   }
@@ -232,6 +234,7 @@ final class NativeEngine extends Engine {
       int xType = type(isNarrow(gradients) ? DType.F32 : DType.F64);
       check(
           Kernels.frozenGradientParameters(
+              isa.code(),
               threads,
               channels,
               dyType,
@@ -249,6 +252,7 @@ final class NativeEngine extends Engine {
     } else {
       check(
           Kernels.gradientParameters(
+              isa.code(),
               threads,
               channels,
               dyType,
