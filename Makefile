@@ -9,6 +9,7 @@ MAKEFLAGS += --no-print-directory
 help:
 	@echo 'make build      what ./batchnorm runs'
 	@echo 'make test       every test: Java and the contract on both engines, Kotlin, C++ under sanitizers, golden bits, README'
+	@echo 'make soak       100,000 random small shapes on every instruction set and thread count, to the bit'
 	@echo 'make format     lays out the Java code'
 	@echo 'make golden     makes the golden cases in testdata again'
 	@echo 'make malformed  makes the malformed files again, and the tables of docs/errors.md'
@@ -39,6 +40,11 @@ cpp-%:
 	cd $(CPP) && if setarch -R true 2>/dev/null; then fixed='setarch -R'; fi && \
 	  $$fixed ctest --preset $* --no-tests=error
 
+SHAPES = 100000
+soak:
+	$(MAVEN) verify -pl native -am -Dbatchnorm.require=native -Dsurefire.failIfNoSpecifiedTests=false \
+	  -Dtest='NativeEngineContractTest$$*#randomSmallShapesGiveTheReferencesBits' -Dbatchnorm.shapes=$(SHAPES)
+
 no-cpp:
 	@echo 'skipped: the native engine and the C++ tests, for there is no C++ compiler with CMake'
 
@@ -63,4 +69,4 @@ bench-peers:
 clean:
 	rm -rf .build target */target benchmark/peers/target
 
-.PHONY: help build test test-java test-cpp no-cpp format golden malformed bench bench-peers clean
+.PHONY: help build test test-java test-cpp no-cpp soak format golden malformed bench bench-peers clean

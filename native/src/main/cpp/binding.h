@@ -95,8 +95,8 @@ static inline jint jni_add_gradient_sums(JNIEnv* env, jclass, jint isa, jint thr
                               x_values, sums);
 }
 
-static inline jint jni_parameters(JNIEnv* env, jclass, jint isa, jint threads, jlong channels, jint x_type, jobject counts,
-                                  jobject flags, jobject terms, jobject limbs, jdouble eps, jobject mean,
+static inline jint jni_parameters(JNIEnv* env, jclass, jint isa, jint threads, jlong channels, jint x_type,
+                                  jobject counts, jobject flags, jobject terms, jobject limbs, jdouble eps, jobject mean,
                                   jobject mean_lo, jobject variance, jobject inverse_std) {
   Pinned pin(env);
   bn_sums sums = pin.in_sums(counts, flags, terms, channels, limbs);
@@ -106,8 +106,8 @@ static inline jint jni_parameters(JNIEnv* env, jclass, jint isa, jint threads, j
   return bn_parameters(bn_how{isa, threads}, channels, x_type, sums, eps, m, lo, v, s);
 }
 
-static inline jint jni_unbiased_variance(JNIEnv* env, jclass, jint isa, jint threads, jlong channels, jint x_type, jobject counts,
-                                         jobject flags, jobject terms, jobject limbs, jobject variance) {
+static inline jint jni_unbiased_variance(JNIEnv* env, jclass, jint isa, jint threads, jlong channels, jint x_type,
+                                         jobject counts, jobject flags, jobject terms, jobject limbs, jobject variance) {
   Pinned pin(env);
   bn_sums sums = pin.in_sums(counts, flags, terms, channels, limbs);
   double* v = pin.out_doubles(variance);
@@ -124,8 +124,8 @@ static inline jint jni_given_inverse_std(JNIEnv* env, jclass, jint isa, jint thr
   return bn_given_inverse_std(bn_how{isa, threads}, channels, v, eps, s);
 }
 
-static inline jint jni_gradient_parameters(JNIEnv* env, jclass, jint isa, jint threads, jlong channels, jint dy_type, jint x_type,
-                                           jobject gradient_counts, jobject gradient_flags, jobject gradient_terms,
+static inline jint jni_gradient_parameters(JNIEnv* env, jclass, jint isa, jint threads, jlong channels, jint dy_type,
+                                           jint x_type, jobject gradient_counts, jobject gradient_flags, jobject gradient_terms,
                                            jobject gradient_limbs, jobject counts, jobject flags, jobject terms,
                                            jobject limbs, jdouble eps, jint result_type, jobject k1, jobject k1_lo,
                                            jobject k2, jobject dgamma, jobject dbeta) {
@@ -139,9 +139,9 @@ static inline jint jni_gradient_parameters(JNIEnv* env, jclass, jint isa, jint t
                                 result_type, k, lo, kk, dg, db);
 }
 
-static inline jint jni_frozen_gradient_parameters(JNIEnv* env, jclass, jint isa, jint threads, jlong channels, jint dy_type,
-                                                  jint x_type, jobject gradient_counts, jobject gradient_flags,
-                                                  jobject gradient_terms, jobject gradient_limbs, jobject mean,
+static inline jint jni_frozen_gradient_parameters(JNIEnv* env, jclass, jint isa, jint threads, jlong channels,
+                                                  jint dy_type, jint x_type, jobject gradient_counts,
+                                                  jobject gradient_flags, jobject gradient_terms, jobject gradient_limbs, jobject mean,
                                                   jobject variance, jdouble eps, jint result_type, jobject dgamma,
                                                   jobject dbeta) {
   Pinned pin(env);

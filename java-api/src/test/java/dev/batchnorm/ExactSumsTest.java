@@ -341,7 +341,7 @@ class ExactSumsTest {
           sum += ((long) n * channels + c) * inner + i;
         }
       }
-      assertEquals(rows * inner, sums.counts()[c]);
+      assertEquals((long) rows * inner, sums.counts()[c]);
       assertEquals(c == last ? ExactSums.NAN : 0, sums.flags()[c]);
       if (c != last) {
         assertEquals(BigInteger.valueOf(sum).shiftLeft(149), sums.linearSum(c));
