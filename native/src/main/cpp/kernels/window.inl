@@ -1,4 +1,4 @@
-// Exact sums of many values in binary64 arithmetic. (Proofs: docs/math.md, "Exact sums at the speed of memory".)
+// Exact sums of many values in binary64 arithmetic. (Proofs: docs/math.md, "Windows".)
 //
 // A window is an accumulator that starts at 1.5·2^k. While what was added to it stays below 2^(k−1), all its values lie
 // between 2^k and 2^(k+1), so each addition cuts a number at the unit U = 2^(k−52): the multiple of U goes in exactly,
