@@ -12,4 +12,4 @@ echo "system: $(uname -srm), $(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-rel
 echo "transparent huge pages: $(cat /sys/kernel/mm/transparent_hugepage/enabled)"
 echo "compiler: $(c++ --version | head -n 1)"
 "$(sh build/tools.sh)/bin/java" -version 2>&1 | sed 's/^/java: /'
-env | grep -E '^(BATCHNORM|DNNL|GOMP|KMP|MALLOC|OMP|ONEDNN|THREADS|TURNS)_?[A-Z_]*=' | sort || true
+env | grep -E '^(BATCHNORM|DNNL|GOMP|KMP|MALLOC|OMP|ONEDNN|PASSES|THREADS|TURNS)_?[A-Z_]*=' | sort || true

@@ -3,8 +3,9 @@
 # table.
 # Usage: benchmark/peers.sh [WORKLOAD...]     such as NC:65536x64:F32:1e4 (layout, sizes, type, mean of x)
 #   Without workloads: all, in a new RESULT. With some: they are added to RESULT, where later lines count.
-# Environment: RESULT=benchmark/results/peers.csv, THREADS="1 2", TURNS=15; BATCHNORM_ISA, ONEDNN_MAX_CPU_ISA and
-# other variables of the candidates pass through and are recorded. "make bench-peers" builds first.
+# Environment: RESULT=benchmark/results/peers.csv, THREADS="1 2", PASSES="train inference backward", TURNS=15;
+# BATCHNORM_ISA, ONEDNN_MAX_CPU_ISA and other variables of the candidates pass through and are recorded.
+# "make bench-peers" builds first.
 set -eu
 cd "$(dirname "$0")/.."
 result=${RESULT:-benchmark/results/peers.csv}
@@ -35,9 +36,11 @@ peers=benchmark/peers/target
 for threads in ${THREADS:-1 2}; do
   for workload in "$@"; do
     echo "$threads threads, $workload" >&2
+    # shellcheck disable=SC2086
     OMP_NUM_THREADS=$threads "$(sh build/tools.sh)/bin/java" -XX:MaxDirectMemorySize=4g \
       -cp "$(echo $peers/batchnorm-peers-*.jar):$(cat $peers/classpath)" \
-      dev.batchnorm.peers.SideBySide "$threads" "${TURNS:-15}" "$result" "$workload"
+      dev.batchnorm.peers.SideBySide "$threads" "${TURNS:-15}" "$result" "$workload" \
+      ${PASSES:-train inference backward}
   done
 done
 python3 benchmark/speed_table.py "$result"

@@ -11,15 +11,16 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import org.bytedeco.pytorch.global.torch;
 
 /**
  * Checks every candidate against the exact truth, then times them in turns, and appends a line for
- * each to a CSV file: {@code SideBySide THREADS TURNS RESULT WORKLOAD}, such as {@code SideBySide 2
- * 15 peers.csv NC:65536x64:F32}. The passes of one workload run in one process; threads are fixed
- * for its life, as OpenMP fixes them.
+ * each to a CSV file: {@code SideBySide THREADS TURNS RESULT WORKLOAD PASS...}, such as {@code
+ * SideBySide 2 15 peers.csv NC:65536x64:F32 train backward}. The passes of one workload run in one
+ * process; threads are fixed for its life, as OpenMP fixes them.
  */
 public final class SideBySide {
   private static final String HEADER =
@@ -48,9 +49,9 @@ public final class SideBySide {
 
   /** The program. */
   public static void main(String[] arguments) throws InterruptedException {
-    if (arguments.length != 4) {
+    if (arguments.length < 5) {
       throw new IllegalArgumentException(
-          "arguments: expected THREADS TURNS RESULT WORKLOAD, found " + List.of(arguments));
+          "arguments: expected THREADS TURNS RESULT WORKLOAD PASS..., found " + List.of(arguments));
     }
     int threads = Integer.parseInt(arguments[0]);
     String ofOpenMp = System.getenv("OMP_NUM_THREADS");
@@ -65,8 +66,8 @@ public final class SideBySide {
             Integer.parseInt(arguments[1]),
             Path.of(arguments[2]),
             Workload.named(arguments[3]));
-    for (Pass pass : Pass.values()) {
-      run.compare(pass);
+    for (String pass : Arrays.asList(arguments).subList(4, arguments.length)) {
+      run.compare(Pass.valueOf(pass.toUpperCase(Locale.ROOT)));
     }
   }
 
