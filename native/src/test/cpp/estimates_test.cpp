@@ -106,8 +106,8 @@ Kernels undeciding() {
   for (int wide : {0, 1}) {
     k.parameters[wide] = [](int64_t n, const SumTerms&, double, const Parameters&, int64_t* u) { leave(n, u); };
     k.unbiased_variance[wide] = [](int64_t n, const SumTerms&, double*, int64_t* u) { leave(n, u); };
-    k.gradient_parameters[wide] = [](int64_t n, const SumTerms&, const SumTerms&, double, int, const GradientParameters&,
-                                     int64_t* u) { leave(n, u); };
+    k.gradient_parameters[wide] = [](int64_t n, const SumTerms&, const SumTerms&, double, int,
+                                     const GradientParameters&, int64_t* u) { leave(n, u); };
     k.frozen_gradient_parameters[wide] = [](int64_t n, const SumTerms&, const double*, const double*, double, int,
                                             double*, double*, int64_t* u) { leave(n, u); };
   }
@@ -232,7 +232,7 @@ const Kind KINDS_OF_DATA[] = {
 };
 
 void data(Random& random) {
-  const int64_t channels = scaled(20000);
+  const int64_t channels = scaled(8000);
   for (const Kind& kind : KINDS_OF_DATA) {
     for (int types = 0; types < 4; types++) {
       Setting s = {types & 1 ? BN_F64 : BN_F32, types & 2 ? BN_F64 : BN_F32, BN_F32, 1e-5};
@@ -279,7 +279,7 @@ double odd_of(Random& random, int bits) { return (double)((int64_t)(random.bits(
 
 // Sums whose quotients are midpoints of binary64 (54 bits) or binary32 (25), or lie beside one by a small part.
 void midpoints(Random& random) {
-  const int64_t channels = scaled(100000);
+  const int64_t channels = scaled(40000);
   for (bool beside : {false, true}) {
     for (int result_type : {BN_F32, BN_F64}) {
       Terms x(channels, BN_F64, BN_F64), g(channels, BN_F64, BN_F64);
@@ -345,7 +345,7 @@ void midpoints(Random& random) {
 
 // Terms of any kind, as no data make them: negative squares, all of one size, of sizes at the ends of the range.
 void garbage(Random& random) {
-  const int64_t channels = scaled(50000);
+  const int64_t channels = scaled(16000);
   for (int types = 0; types < 4; types++) {
     Setting s = {types & 1 ? BN_F64 : BN_F32, types & 2 ? BN_F64 : BN_F32, random.one_in(2) ? BN_F32 : BN_F64, 0};
     Terms x(channels, s.x_type, s.x_type), g(channels, s.dy_type, s.x_type);

@@ -81,8 +81,8 @@ static BN_INLINED int64_t out_of_range(double x, double smallest, double largest
   return !((size(x) <= largest) & ((size(x) >= smallest) | (x == 0)));
 }
 
-// Sorting tells how many parts are in use: few data need all, and what is 0 needs no operations. WIDE says that there are
-// 3 and 4 terms, as for f64; otherwise 2 and 3.
+// Sorting tells how many parts are in use: few data need all, and what is 0 needs no operations. WIDE says that there
+// are 3 and 4 terms, as for f64; otherwise 2 and 3.
 template <bool WIDE>
 static BN_STAGE int sort_linear(int64_t channels, const double* const* terms, LinearSums& s, int64_t* undecided) {
   const double *a = terms[0], *b = terms[1], *t = terms[2];
@@ -276,7 +276,7 @@ static BN_INLINED Near times(const Near& a, const Near& b) {
 static BN_INLINED Near inverse_root(const Near& n) {
   double y0 = 1 / __builtin_sqrt(n.hi);
   HiLo square = times_exactly(y0, y0), product = times_exactly(square.hi, n.hi);
-  // |r| is below 2^-48 and rounded to 2^-100; square.lo·n.lo is dropped: 2^-103; the term of r²: 2^-97.
+  // |r| is below 2^-49 and rounded to 2^-100; square.lo·n.lo is dropped: 2^-103; the term of r²: 2^-99.
   double r = ((1 - product.hi) - product.lo) - (square.hi * n.lo + square.lo * n.hi);
   // An error that is a part e of n adds e/2 and, as e ≤ 2^-20, less than that of its square.
   double e = square.hi * n.error;
@@ -368,7 +368,7 @@ static const int64_t NOWHERE[BN_BLOCK] = {};
 // RN_T, and `at_zero` where zero is 1.
 template <class T>
 static BN_STAGE void round_nears(int64_t channels, const Nears& nears, const int64_t* zero, double at_zero, double* to,
-                        int64_t* undecided) {
+                                 int64_t* undecided) {
   BN_INDEPENDENT
   for (int64_t c = 0; c < channels; c++) {
     Decision a = decision<T>(nears.at(c));
@@ -384,7 +384,8 @@ static void round_nears_to(int type, int64_t channels, const Nears& nears, const
 }
 
 // With n = m²·(V + ε), 1/√n; and whether n is 0.
-static BN_STAGE void inverse_roots(int64_t channels, const Nears& v, const double* m, double eps, Nears& y, int64_t* zero) {
+static BN_STAGE void inverse_roots(int64_t channels, const Nears& v, const double* m, double eps, Nears& y,
+                                   int64_t* zero) {
   BN_INDEPENDENT
   for (int64_t c = 0; c < channels; c++) {
     HiLo square = times_exactly(m[c], m[c]), product = times_exactly(eps, square.hi);
@@ -445,7 +446,8 @@ static void unbiased_variance(int64_t channels, const SumTerms& x, double* varia
 }
 
 // 1/√(v + ε) for given variances; a sum of 0 stays undecided.
-static BN_STAGE void given_inverse_roots(int64_t channels, const double* variance, double eps, Nears& y, int64_t* undecided) {
+static BN_STAGE void given_inverse_roots(int64_t channels, const double* variance, double eps, Nears& y,
+                                         int64_t* undecided) {
   BN_INDEPENDENT
   for (int64_t c = 0; c < channels; c++) {
     HiLo n = plus_exactly(variance[c], eps);
