@@ -106,8 +106,8 @@ Kernels undeciding() {
   for (int wide : {0, 1}) {
     k.parameters[wide] = [](int64_t n, const SumTerms&, double, const Parameters&, int64_t* u) { leave(n, u); };
     k.unbiased_variance[wide] = [](int64_t n, const SumTerms&, double*, int64_t* u) { leave(n, u); };
-    k.gradient_parameters[wide] = [](int64_t n, const SumTerms&, const SumTerms&, double, int, const GradientParameters&,
-                                     int64_t* u) { leave(n, u); };
+    k.gradient_parameters[wide] = [](int64_t n, const SumTerms&, const SumTerms&, double, int,
+                                     const GradientParameters&, int64_t* u) { leave(n, u); };
     k.frozen_gradient_parameters[wide] = [](int64_t n, const SumTerms&, const double*, const double*, double, int,
                                             double*, double*, int64_t* u) { leave(n, u); };
   }
@@ -232,7 +232,7 @@ const Kind KINDS_OF_DATA[] = {
 };
 
 void data(Random& random) {
-  const int64_t channels = scaled(20000);
+  const int64_t channels = scaled(8000);
   for (const Kind& kind : KINDS_OF_DATA) {
     for (int types = 0; types < 4; types++) {
       Setting s = {types & 1 ? BN_F64 : BN_F32, types & 2 ? BN_F64 : BN_F32, BN_F32, 1e-5};
@@ -277,23 +277,29 @@ void data(Random& random) {
 
 double odd_of(Random& random, int bits) { return (double)((int64_t)(random.bits() >> (64 - bits)) | 1); }
 
-// Sums whose quotients are midpoints of binary64 (54 bits) or binary32 (25), or lie beside one by a part of 2^-200.
+// Sums whose quotients are midpoints of binary64 (54 bits) or binary32 (25), or lie beside one by a small part.
 void midpoints(Random& random) {
-  const int64_t channels = scaled(100000);
+  const int64_t channels = scaled(40000);
   for (bool beside : {false, true}) {
     for (int result_type : {BN_F32, BN_F64}) {
       Terms x(channels, BN_F64, BN_F64), g(channels, BN_F64, BN_F64);
       std::vector<double> mean(channels), variance(channels);
       for (int64_t c = 0; c < channels; c++) {
-        // A midpoint is u + v. With m = 2^k: S = m·s, Q = m·(V + s²), G = m·g, P = m·(B/m + s·g).
-        int bits = result_type == BN_F32 && random.one_in(2) ? 25 : 54, k = random.between(1, 12);
-        double m = ldexp(1, k), u, v;
+        // A midpoint is u + v; times adds m times it to a sum, with or without the part beside it.
+        int bits = result_type == BN_F32 && random.one_in(2) ? 25 : 54;
+        double m = random.one_in(2) ? ldexp(1, random.between(1, 12)) : random.between(2, 4096), u, v;
+        int part = random.one_in(2) ? random.between(-112, -96) : random.between(-230, -180);
+        double sign = random.one_in(2) ? 1 : -1;
         auto midpoint = [&] {
           u = ldexp(floor(ldexp(random.uniform() + 1, bits - 2)), random.between(-60, 20) - bits);
           double ulp = ldexp(1, ilogb(u) - (bits - 2));
           v = random.one_in(2) ? ulp / 2 : -ulp / 2;
         };
-        double tiny = beside ? ldexp(random.one_in(2) ? 1 : -1, random.between(-230, -180)) : 0;
+        auto times_midpoint = [&](Parts& sum) {
+          midpoint();
+          sum.add_product(m, u), sum.add_product(m, v);
+          if (beside) sum.add(ldexp(sign, ilogb(m * u) + part));
+        };
         Parts sum, squares, upstream, products;
         bool root = beside && random.one_in(3);
         if (root) {
@@ -304,26 +310,23 @@ void midpoints(Random& random) {
           rest.add(1);
           for (int i = 0; i < 3; i++) {
             double q = rest.largest_first()[0] / z_squared.largest_first()[0];
-            squares.add(m * q);
-            for (double part : z_squared.largest_first()) rest.add_product(-q, part);
+            squares.add_product(m, q);
+            for (double w : z_squared.largest_first()) rest.add_product(-q, w);
           }
         } else if (random.one_in(2)) {
-          midpoint();
-          sum.add(m * u), sum.add(m * v), sum.add(tiny);
+          times_midpoint(sum);
           squares.add(m * ldexp(1, 60));
         } else {
-          double s = odd_of(random, 20);
+          double s = random.one_in(2) ? 0 : odd_of(random, 20);  // S = m·s, Q = m·(V + s²)
           sum.add(m * s);
-          midpoint();
-          squares.add(m * s * s), squares.add(m * u), squares.add(m * v), squares.add(tiny);
+          squares.add_product(m, s * s);
+          times_midpoint(squares);
         }
-        midpoint();
-        upstream.add(m * u), upstream.add(m * v), upstream.add(tiny);
-        midpoint();
+        times_midpoint(upstream);
         if (root) {
           products.add(1);
         } else {
-          products.add(m * u), products.add(m * v), products.add(tiny);
+          times_midpoint(products);
         }
         x.counts[c] = g.counts[c] = (int64_t)m;
         if (sum.count() > 3 || squares.count() > 4 || upstream.count() > 3 || products.count() > 4) {
@@ -342,7 +345,7 @@ void midpoints(Random& random) {
 
 // Terms of any kind, as no data make them: negative squares, all of one size, of sizes at the ends of the range.
 void garbage(Random& random) {
-  const int64_t channels = scaled(50000);
+  const int64_t channels = scaled(16000);
   for (int types = 0; types < 4; types++) {
     Setting s = {types & 1 ? BN_F64 : BN_F32, types & 2 ? BN_F64 : BN_F32, random.one_in(2) ? BN_F32 : BN_F64, 0};
     Terms x(channels, s.x_type, s.x_type), g(channels, s.dy_type, s.x_type);

@@ -81,10 +81,12 @@ static BN_INLINED int64_t out_of_range(double x, double smallest, double largest
   return !((size(x) <= largest) & ((size(x) >= smallest) | (x == 0)));
 }
 
-// WIDE says that there are 3 and 4 terms, as for f64; otherwise 2 and 3.
+// Sorting tells how many parts are in use: few data need all, and what is 0 needs no operations. WIDE says that there
+// are 3 and 4 terms, as for f64; otherwise 2 and 3.
 template <bool WIDE>
-static BN_STAGE void sort_linear(int64_t channels, const double* const* terms, LinearSums& s, int64_t* undecided) {
+static BN_STAGE int sort_linear(int64_t channels, const double* const* terms, LinearSums& s, int64_t* undecided) {
   const double *a = terms[0], *b = terms[1], *t = terms[2];
+  int64_t second = 0, third = 0;
   BN_INDEPENDENT
   for (int64_t c = 0; c < channels; c++) {
     HiLo high, low = {0, 0};
@@ -99,15 +101,19 @@ static BN_STAGE void sort_linear(int64_t channels, const double* const* terms, L
     s.s0[c] = high.hi;
     s.s1[c] = high.lo;
     s.s2[c] = low.lo;
+    second |= high.lo != 0;
+    third |= low.lo != 0;
     undecided[c] |= out_of_range(high.hi, SMALLEST_LINEAR, LARGEST_LINEAR) |
                     out_of_range(high.lo, SMALLEST_LINEAR, LARGEST_LINEAR) |
                     out_of_range(low.lo, SMALLEST_LINEAR, LARGEST_LINEAR);
   }
+  return third != 0 ? 3 : second != 0 ? 2 : 1;
 }
 
 template <bool WIDE>
-static BN_STAGE void sort_products(int64_t channels, const double* const* terms, ProductSums& p, int64_t* undecided) {
+static BN_STAGE int sort_products(int64_t channels, const double* const* terms, ProductSums& p, int64_t* undecided) {
   const double *a = terms[0], *b = terms[1], *t = terms[2], *last = terms[3];
+  int64_t third = 0, fourth = 0;
   BN_INDEPENDENT
   for (int64_t c = 0; c < channels; c++) {
     HiLo low, lowest = {t[c], 0};
@@ -121,21 +127,26 @@ static BN_STAGE void sort_products(int64_t channels, const double* const* terms,
     p.p1[c] = high.lo;
     p.p2[c] = low.lo;
     p.p3[c] = lowest.lo;
+    third |= low.lo != 0;
+    fourth |= lowest.lo != 0;
     undecided[c] |= out_of_range(high.hi, SMALLEST_PRODUCT, LARGEST_PRODUCT) |
                     out_of_range(high.lo, SMALLEST_PRODUCT, LARGEST_PRODUCT) |
                     out_of_range(low.lo, SMALLEST_PRODUCT, LARGEST_PRODUCT) |
                     out_of_range(lowest.lo, SMALLEST_PRODUCT, LARGEST_PRODUCT);
   }
+  return fourth != 0 ? 4 : third != 0 ? 3 : 2;
 }
 
 // Counts as binary64; one of more than COUNT_BITS bits is left to integers, one of 0 has undecidable quotients.
-static BN_STAGE void convert_counts(int64_t channels, const int64_t* counts, double* m, int64_t* undecided) {
+static BN_STAGE void convert_counts(int64_t channels, const int64_t* counts, double* m, double* inverse_m,
+                                    int64_t* undecided) {
   BN_INDEPENDENT
   for (int64_t c = 0; c < channels; c++) {
     uint64_t bits = (uint64_t)counts[c] | (uint64_t)0x433 << 52;  // 2^52 + count
     double value;
     memcpy(&value, &bits, sizeof value);
     m[c] = value - 0x1p52;
+    inverse_m[c] = 1 / m[c];
     undecided[c] |= counts[c] >> COUNT_BITS;
   }
 }
@@ -162,18 +173,18 @@ struct Cascade {
     error += size(sum.lo);
   }
 
-  BN_INLINED void subtract_at0(HiLo x) {
-    add0(-x.hi);
-    add1(-x.lo);
+  BN_INLINED void add_at0(HiLo x) {
+    add0(x.hi);
+    add1(x.lo);
   }
 
-  BN_INLINED void subtract_at1(HiLo x) {
-    add1(-x.hi);
-    add2(-x.lo);
+  BN_INLINED void add_at1(HiLo x) {
+    add1(x.hi);
+    add2(x.lo);
   }
 
-  BN_INLINED void subtract_at2(HiLo x) {
-    add2(-x.hi);
+  BN_INLINED void add_at2(HiLo x) {
+    add2(x.hi);
     error += size(x.lo);
   }
 
@@ -185,27 +196,30 @@ struct Cascade {
   }
 };
 
-template <bool WIDE> static BN_INLINED Cascade times_count(double m, const ProductSums& p, int64_t c) {
-  HiLo p0 = times_exactly(m, p.p0[c]), p1 = times_exactly(m, p.p1[c]), p2 = times_exactly(m, p.p2[c]);
-  Cascade sum = {p0.hi, p0.lo, p1.lo, size(p2.lo)};
-  if constexpr (WIDE) sum.error += size(m * p.p3[c]);
+// m·P. PARTS parts of linear sums and one more of products are in use.
+template <int PARTS> static BN_INLINED Cascade times_count(double m, const ProductSums& p, int64_t c) {
+  HiLo p0 = times_exactly(m, p.p0[c]), p1 = times_exactly(m, p.p1[c]);
+  Cascade sum = {p0.hi, p0.lo, p1.lo, 0};
   sum.add1(p1.hi);
-  sum.add2(p2.hi);
+  if constexpr (PARTS >= 2) sum.add_at2(times_exactly(m, p.p2[c]));
+  if constexpr (PARTS >= 3) sum.error += size(m * p.p3[c]);
   return sum;
 }
 
 // m²·V = m·Q − S²
-template <bool WIDE>
+template <int PARTS>
 static BN_STAGE void spread(int64_t channels, const double* m, const ProductSums& q, const LinearSums& s, Nears& v) {
   BN_INDEPENDENT
   for (int64_t c = 0; c < channels; c++) {
     double s0 = s.s0[c], s1 = s.s1[c], s2 = s.s2[c];
-    Cascade sum = times_count<WIDE>(m[c], q, c);
-    sum.subtract_at0(times_exactly(s0, s0));
-    sum.subtract_at1(times_exactly(s0, 2 * s1));
-    sum.subtract_at2(times_exactly(s1, s1));
-    if constexpr (WIDE) {
-      sum.subtract_at2(times_exactly(s0, 2 * s2));
+    Cascade sum = times_count<PARTS>(m[c], q, c);
+    sum.add_at0(times_exactly(-s0, s0));
+    if constexpr (PARTS >= 2) {
+      sum.add_at1(times_exactly(-s0, 2 * s1));
+      sum.add_at2(times_exactly(-s1, s1));
+    }
+    if constexpr (PARTS >= 3) {
+      sum.add_at2(times_exactly(-s0, 2 * s2));
       sum.error += size(2 * s1 * s2) + s2 * s2;
     }
     v.set(c, sum.sum());
@@ -213,24 +227,40 @@ static BN_STAGE void spread(int64_t channels, const double* m, const ProductSums
 }
 
 // m·B = m·P − S·G
-template <bool WIDE>
+template <int PARTS>
 static BN_STAGE void covariation(int64_t channels, const double* m, const ProductSums& p, const LinearSums& s,
-                        const LinearSums& g, Nears& b) {
+                                 const LinearSums& g, Nears& b) {
   BN_INDEPENDENT
   for (int64_t c = 0; c < channels; c++) {
     double s0 = s.s0[c], s1 = s.s1[c], s2 = s.s2[c], g0 = g.s0[c], g1 = g.s1[c], g2 = g.s2[c];
-    Cascade sum = times_count<WIDE>(m[c], p, c);
-    sum.subtract_at0(times_exactly(s0, g0));
-    sum.subtract_at1(times_exactly(s0, g1));
-    sum.subtract_at1(times_exactly(s1, g0));
-    sum.subtract_at2(times_exactly(s1, g1));
-    if constexpr (WIDE) {
-      sum.subtract_at2(times_exactly(s0, g2));
-      sum.subtract_at2(times_exactly(s2, g0));
+    Cascade sum = times_count<PARTS>(m[c], p, c);
+    sum.add_at0(times_exactly(-s0, g0));
+    if constexpr (PARTS >= 2) {
+      sum.add_at1(times_exactly(-s0, g1));
+      sum.add_at1(times_exactly(-s1, g0));
+      sum.add_at2(times_exactly(-s1, g1));
+    }
+    if constexpr (PARTS >= 3) {
+      sum.add_at2(times_exactly(-s0, g2));
+      sum.add_at2(times_exactly(-s2, g0));
       sum.error += size(s1 * g2) + size(s2 * g1) + size(s2 * g2);
     }
     b.set(c, sum.sum());
   }
+}
+
+static int larger(int a, int b) { return a > b ? a : b; }
+
+static void spread_of(int parts, int64_t channels, const double* m, const ProductSums& q, const LinearSums& s,
+                      Nears& v) {
+  auto stage = parts == 1 ? spread<1> : parts == 2 ? spread<2> : spread<3>;
+  stage(channels, m, q, s, v);
+}
+
+static void covariation_of(int parts, int64_t channels, const double* m, const ProductSums& p, const LinearSums& s,
+                           const LinearSums& g, Nears& b) {
+  auto stage = parts == 1 ? covariation<1> : parts == 2 ? covariation<2> : covariation<3>;
+  stage(channels, m, p, s, g, b);
 }
 
 // a·b. What is dropped, a.lo·b.lo, is below 2^-98 of it if one of the two comes from inverse_root, and so are the four
@@ -246,7 +276,7 @@ static BN_INLINED Near times(const Near& a, const Near& b) {
 static BN_INLINED Near inverse_root(const Near& n) {
   double y0 = 1 / __builtin_sqrt(n.hi);
   HiLo square = times_exactly(y0, y0), product = times_exactly(square.hi, n.hi);
-  // |r| is below 2^-48 and rounded to 2^-100; square.lo·n.lo is dropped: 2^-103; the term of r²: 2^-97.
+  // |r| is below 2^-49 and rounded to 2^-100; square.lo·n.lo is dropped: 2^-103; the term of r²: 2^-99.
   double r = ((1 - product.hi) - product.lo) - (square.hi * n.lo + square.lo * n.hi);
   // An error that is a part e of n adds e/2 and, as e ≤ 2^-20, less than that of its square.
   double e = square.hi * n.error;
@@ -294,16 +324,16 @@ template <class T> static BN_INLINED Decision decision(double hi, double lo, dou
 template <class T> static BN_INLINED Decision decision(const Near& a) { return decision<T>(a.hi, a.lo, a.error); }
 
 // RN(S/m) and RN(S/m − RN(S/m)).
-static BN_STAGE void round_means(int64_t channels, const LinearSums& s, const double* m, double* mean, double* mean_lo,
-                        int64_t* undecided) {
+static BN_STAGE void round_means(int64_t channels, const LinearSums& s, const double* m, const double* inverse_m,
+                                 double* mean, double* mean_lo, int64_t* undecided) {
   BN_INDEPENDENT
   for (int64_t c = 0; c < channels; c++) {
     double q0 = s.s0[c] / m[c];
     HiLo left = plus_exactly(remainder(s.s0[c], q0, m[c]), s.s1[c]);
-    double q1 = left.hi / m[c], r = remainder(left.hi, q1, m[c]), inverse = 1 / m[c];
+    double q1 = left.hi / m[c], r = remainder(left.hi, q1, m[c]);
     // S/m = q0 + q1 + (r + left.lo + s2)/m, and that last part rounds four times.
-    double last = (r + (left.lo + s.s2[c])) * inverse;
-    double error = 0x1p-50 * (size(r) + size(left.lo) + size(s.s2[c])) * inverse;
+    double last = (r + (left.lo + s.s2[c])) * inverse_m[c];
+    double error = 0x1p-50 * (size(r) + size(left.lo) + size(s.s2[c])) * inverse_m[c];
     HiLo high = plus_exactly(q0, q1), low = plus_exactly(high.lo, last);
     Decision rounded_mean = decision<double>(high.hi, low.hi, error + size(low.lo));
     // Where the mean is certain, it is also the sum of the two leading parts, and what that rounds off is known.
@@ -315,8 +345,8 @@ static BN_STAGE void round_means(int64_t channels, const LinearSums& s, const do
 }
 
 // RN(n/(m·(m − less))), where less is 0 or 1. With r = n − (q0 + q1)·d, n/d = q0 + q1 + r/d.
-static BN_STAGE void round_variances(int64_t channels, const Nears& nears, const double* m, double less, double* variance,
-                            int64_t* undecided) {
+static BN_STAGE void round_variances(int64_t channels, const Nears& nears, const double* m, const double* inverse_m,
+                                     double less, double* variance, int64_t* undecided) {
   BN_INDEPENDENT
   for (int64_t c = 0; c < channels; c++) {
     Near n = nears.at(c);
@@ -327,7 +357,7 @@ static BN_STAGE void round_variances(int64_t channels, const Nears& nears, const
     double q1 = left.hi / d.hi;
     double r = size(remainder(left.hi, q1, d.hi)) + size(q1 * d.lo) + size(with_lo.lo) + size(left.lo) +
                size(product.lo) + n.error;
-    Decision v = decision<double>(q0, q1, r / d.hi);
+    Decision v = decision<double>(q0, q1, r * (2 * inverse_m[c] * inverse_m[c]));  // m·(m − 1) ≥ m²/2
     variance[c] = v.value;
     undecided[c] |= v.undecided;
   }
@@ -338,7 +368,7 @@ static const int64_t NOWHERE[BN_BLOCK] = {};
 // RN_T, and `at_zero` where zero is 1.
 template <class T>
 static BN_STAGE void round_nears(int64_t channels, const Nears& nears, const int64_t* zero, double at_zero, double* to,
-                        int64_t* undecided) {
+                                 int64_t* undecided) {
   BN_INDEPENDENT
   for (int64_t c = 0; c < channels; c++) {
     Decision a = decision<T>(nears.at(c));
@@ -354,7 +384,8 @@ static void round_nears_to(int type, int64_t channels, const Nears& nears, const
 }
 
 // With n = m²·(V + ε), 1/√n; and whether n is 0.
-static BN_STAGE void inverse_roots(int64_t channels, const Nears& v, const double* m, double eps, Nears& y, int64_t* zero) {
+static BN_STAGE void inverse_roots(int64_t channels, const Nears& v, const double* m, double eps, Nears& y,
+                                   int64_t* zero) {
   BN_INDEPENDENT
   for (int64_t c = 0; c < channels; c++) {
     HiLo square = times_exactly(m[c], m[c]), product = times_exactly(eps, square.hi);
@@ -384,17 +415,17 @@ static bool is_moderate(double eps) { return out_of_range(eps, SMALLEST_EPS, LAR
 
 template <bool WIDE>
 static void parameters(int64_t channels, const SumTerms& x, double eps, const Parameters& to, int64_t* undecided) {
-  double m[BN_BLOCK];
+  double m[BN_BLOCK], inverse_m[BN_BLOCK];
   int64_t zero[BN_BLOCK];
   LinearSums s;
   ProductSums q;
   Nears v, y;
-  convert_counts(channels, x.counts, m, undecided);
-  sort_linear<WIDE>(channels, x.linear, s, undecided);
-  sort_products<WIDE>(channels, x.product, q, undecided);
-  spread<WIDE>(channels, m, q, s, v);
-  round_means(channels, s, m, to.mean, to.mean_lo, undecided);          // (F1)
-  round_variances(channels, v, m, 0, to.variance, undecided);           // (F2)
+  convert_counts(channels, x.counts, m, inverse_m, undecided);
+  int of_s = sort_linear<WIDE>(channels, x.linear, s, undecided);
+  int of_q = sort_products<WIDE>(channels, x.product, q, undecided);
+  spread_of(larger(of_s, of_q - 1), channels, m, q, s, v);
+  round_means(channels, s, m, inverse_m, to.mean, to.mean_lo, undecided);   // (F1)
+  round_variances(channels, v, m, inverse_m, 0, to.variance, undecided);  // (F2)
   inverse_roots(channels, v, m, eps, y, zero);
   multiply_by_counts(channels, m, y);
   round_nears<double>(channels, y, zero, HUGE_VAL, to.inverse_std, undecided);  // (F3) m/√n
@@ -403,19 +434,20 @@ static void parameters(int64_t channels, const SumTerms& x, double eps, const Pa
 
 template <bool WIDE>
 static void unbiased_variance(int64_t channels, const SumTerms& x, double* variance, int64_t* undecided) {
-  double m[BN_BLOCK];
+  double m[BN_BLOCK], inverse_m[BN_BLOCK];
   LinearSums s;
   ProductSums q;
   Nears v;
-  convert_counts(channels, x.counts, m, undecided);
-  sort_linear<WIDE>(channels, x.linear, s, undecided);
-  sort_products<WIDE>(channels, x.product, q, undecided);
-  spread<WIDE>(channels, m, q, s, v);
-  round_variances(channels, v, m, 1, variance, undecided);  // (F6)
+  convert_counts(channels, x.counts, m, inverse_m, undecided);
+  int of_s = sort_linear<WIDE>(channels, x.linear, s, undecided);
+  int of_q = sort_products<WIDE>(channels, x.product, q, undecided);
+  spread_of(larger(of_s, of_q - 1), channels, m, q, s, v);
+  round_variances(channels, v, m, inverse_m, 1, variance, undecided);  // (F6)
 }
 
 // 1/√(v + ε) for given variances; a sum of 0 stays undecided.
-static BN_STAGE void given_inverse_roots(int64_t channels, const double* variance, double eps, Nears& y, int64_t* undecided) {
+static BN_STAGE void given_inverse_roots(int64_t channels, const double* variance, double eps, Nears& y,
+                                         int64_t* undecided) {
   BN_INDEPENDENT
   for (int64_t c = 0; c < channels; c++) {
     HiLo n = plus_exactly(variance[c], eps);
@@ -459,23 +491,23 @@ static BN_STAGE void linear_sums_of(int64_t channels, const double* mean, double
 template <bool WIDE>
 static void gradient_parameters(int64_t channels, const SumTerms& gradients, const SumTerms& x, double eps,
                                 int result_type, const GradientParameters& to, int64_t* undecided) {
-  double m[BN_BLOCK];
+  double m[BN_BLOCK], inverse_m[BN_BLOCK];
   int64_t zero[BN_BLOCK];
   LinearSums s, g;
   ProductSums q, p;
   Nears v, b, y;
-  convert_counts(channels, x.counts, m, undecided);
-  sort_linear<WIDE>(channels, x.linear, s, undecided);
-  sort_linear<WIDE>(channels, gradients.linear, g, undecided);
-  sort_products<WIDE>(channels, x.product, q, undecided);
-  sort_products<WIDE>(channels, gradients.product, p, undecided);
-  spread<WIDE>(channels, m, q, s, v);
-  covariation<WIDE>(channels, m, p, s, g, b);
+  convert_counts(channels, x.counts, m, inverse_m, undecided);
+  int of_s = sort_linear<WIDE>(channels, x.linear, s, undecided);
+  int of_g = sort_linear<WIDE>(channels, gradients.linear, g, undecided);
+  int of_q = sort_products<WIDE>(channels, x.product, q, undecided);
+  int of_p = sort_products<WIDE>(channels, gradients.product, p, undecided);
+  spread_of(larger(of_s, of_q - 1), channels, m, q, s, v);
+  covariation_of(larger(larger(of_s, of_g), of_p - 1), channels, m, p, s, g, b);
   inverse_roots(channels, v, m, eps, y, zero);
   round_sums(result_type, channels, g, to.dbeta, undecided);  // (B1)
   multiply(channels, b, y, b);
   round_nears_to(result_type, channels, b, zero, 0, to.dgamma, undecided);  // (B2) m·B/√n
-  round_means(channels, g, m, to.k1, to.k1_lo, undecided);                  // (B3)
+  round_means(channels, g, m, inverse_m, to.k1, to.k1_lo, undecided);                  // (B3)
   multiply(channels, b, y, b);
   round_nears<double>(channels, b, zero, 0, to.k2, undecided);  // (B3) m·B/n
   mark_all_unless(is_moderate(eps), channels, undecided);
@@ -490,9 +522,9 @@ static void frozen_gradient_parameters(int64_t channels, const SumTerms& gradien
   ProductSums p;
   Nears b, y;
   linear_sums_of(channels, mean, m, mu, undecided);
-  sort_linear<WIDE>(channels, gradients.linear, g, undecided);
-  sort_products<WIDE>(channels, gradients.product, p, undecided);
-  covariation<WIDE>(channels, m, p, mu, g, b);
+  int of_g = sort_linear<WIDE>(channels, gradients.linear, g, undecided);
+  int of_p = sort_products<WIDE>(channels, gradients.product, p, undecided);
+  covariation_of(larger(of_g, of_p - 1), channels, m, p, mu, g, b);
   given_inverse_roots(channels, variance, eps, y, undecided);
   round_sums(result_type, channels, g, dbeta, undecided);  // (B1)
   multiply(channels, b, y, b);
