@@ -7,6 +7,7 @@
 template <bool SAME, class A, class B> struct Strip {
   typedef Kind<A, B> K;
   typedef Accumulators<SAME, A, B> Registers;
+  static constexpr bool SAME_INPUTS = SAME;
   // What lies in the first-level cache is 20 KiB for f32 statistics.
   static constexpr int COLUMNS = K::PRODUCT_EXACT ? 512 : 256;
 
@@ -211,6 +212,13 @@ static SHARED void sum_tile_rows(S& strip, const A* a, const B* b, int64_t strid
     int64_t at = strip.column(slot);
     typename S::Registers r;
     strip.load_registers(slot, r);
+    if (ROWS > 1) {
+      BN_UNROLL_8
+      for (int row = 0; row < ROWS; row++) {
+        __builtin_prefetch(a + at + (ROWS + row) * stride);
+        if (!S::SAME_INPUTS) __builtin_prefetch(b + at + (ROWS + row) * stride);
+      }
+    }
     sum_rows<ROWS>(r, a + at, b + at, stride);
     strip.store_registers(slot, r);
   }

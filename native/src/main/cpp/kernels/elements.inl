@@ -6,46 +6,51 @@
 //   Pass::compute(inputs, operands)  the result of LANES elements, before it is rounded to its type
 //   Pass::element(inputs, operands)  the result of one
 
-template <class T> static inline void store(T* to, Doubles value);
+// The one NaN for every NaN.
+template <class V> static inline V canonical(V value, V nan) { return value == value ? value : nan; }
 
-template <> inline void store<double>(double* to, Doubles value) {
-  store_vector(to, value == value ? value : broadcast(__builtin_nan("")));
+static inline void store_group(double* to, Doubles first, Doubles second, bool streamed) {
+  const Doubles nan = broadcast(__builtin_nan(""));
+  first = canonical(first, nan);
+  second = canonical(second, nan);
+#if defined(__AVX512F__)
+  if (streamed) {
+    _mm512_stream_pd(to, (__m512d)first);
+    _mm512_stream_pd(to + LANES, (__m512d)second);
+    return;
+  }
+#elif defined(__AVX2__)
+  if (streamed) {
+    _mm256_stream_pd(to, (__m256d)first);
+    _mm256_stream_pd(to + LANES, (__m256d)second);
+    return;
+  }
+#endif
+  (void)streamed;
+  store_vector(to, first);
+  store_vector(to + LANES, second);
 }
 
-// gcc 12 converts halves of a vector by themselves where it is not told otherwise.
-static inline Floats narrowed(Doubles value) {
+// Rounds a group to binary32: one vector. gcc 12 converts halves of a vector by themselves where it is not told otherwise.
+static inline void store_group(float* to, Doubles first, Doubles second, bool streamed) {
 #if defined(__AVX512F__)
-  Floats result = (Floats)_mm512_cvtpd_ps((__m512d)value);
+  __m512 halves = _mm512_castps256_ps512(_mm512_cvtpd_ps((__m512d)first));
+  GroupFloats result = (GroupFloats)_mm512_insertf32x8(halves, _mm512_cvtpd_ps((__m512d)second), 1);
 #elif defined(__AVX2__)
-  Floats result = (Floats)_mm256_cvtpd_ps((__m256d)value);
+  GroupFloats result =
+      (GroupFloats)_mm256_set_m128(_mm256_cvtpd_ps((__m256d)second), _mm256_cvtpd_ps((__m256d)first));
 #else
-  Floats result = __builtin_convertvector(value, Floats);
+  Floats halves[2] = {__builtin_convertvector(first, Floats), __builtin_convertvector(second, Floats)};
+  GroupFloats result = load_vector<GroupFloats>(halves);
 #endif
-  return result == result ? result : Floats{} + __builtin_nanf("");
-}
-
-template <> inline void store<float>(float* to, Doubles value) { store_vector(to, narrowed(value)); }
-
-// Past the caches, where the instruction set can and `to` is aligned to the vector.
-static inline void stream(double* to, Doubles value) {
-  value = value == value ? value : broadcast(__builtin_nan(""));
+  result = canonical(result, GroupFloats{} + __builtin_nanf(""));
 #if defined(__AVX512F__)
-  _mm512_stream_pd(to, (__m512d)value);
+  if (streamed) return _mm512_stream_ps(to, (__m512)result);
 #elif defined(__AVX2__)
-  _mm256_stream_pd(to, (__m256d)value);
-#else
-  store_vector(to, value);
+  if (streamed) return _mm256_stream_ps(to, (__m256)result);
 #endif
-}
-
-static inline void stream(float* to, Doubles value) {
-#if defined(__AVX512F__)
-  _mm256_stream_ps(to, (__m256)narrowed(value));
-#elif defined(__AVX2__)
-  _mm_stream_ps(to, (__m128)narrowed(value));
-#else
-  store_vector(to, narrowed(value));
-#endif
+  (void)streamed;
+  store_vector(to, result);
 }
 
 // Streamed values reach memory before what the thread writes next.
@@ -64,11 +69,6 @@ template <int COUNT> struct ColumnOperands {
   }
   void get(int64_t j, double (&values)[COUNT]) const {
     for (int i = 0; i < COUNT; i++) values[i] = operands[i][j];
-  }
-  ColumnOperands from(int64_t first) const {
-    ColumnOperands result;
-    for (int i = 0; i < COUNT; i++) result.operands[i] = operands[i] + first;
-    return result;
   }
 };
 
@@ -104,66 +104,43 @@ static inline void compute_element(const Arrays<Pass, T>& arrays, int64_t j, con
   arrays.result[j] = rounded<T>(Pass::element(inputs, numbers));
 }
 
-// Two rows at once, so that operands are loaded once for both; they may be the same row, and results their inputs.
+// One row after the other: two at once would load operands half as often, but rows whose results lie a multiple of 4 KiB
+// apart then evict each other on their way to memory (measured: 4 times as slow).
 template <bool STREAM, class Pass, class T, class Operands>
-static SHARED void compute_two_rows(const Arrays<Pass, T>& first, const Arrays<Pass, T>& second, int64_t count,
-                                    const Operands& operands) {
-  const bool two = first.result != second.result;
+static SHARED void compute_row(Arrays<Pass, T> row, int64_t count, Operands operands) {
   int64_t j = 0;
-  auto one_by_one = [&](int64_t end) {
-    for (; j < end; j++) {
-      compute_element<Pass>(first, j, operands);
-      if (two) compute_element<Pass>(second, j, operands);
-    }
-  };
   if (STREAM) {
-    int64_t before = (int64_t)(-(uintptr_t)first.result % (LANES * sizeof(T)) / sizeof(T));
-    one_by_one(before < count ? before : count);
+    int64_t before = (int64_t)(-(uintptr_t)row.result % (GROUP * sizeof(T)) / sizeof(T));
+    for (; j < before && j < count; j++) compute_element<Pass>(row, j, operands);
   }
-  for (; j + LANES <= count; j += LANES) {
-    Doubles numbers[Pass::OPERANDS], inputs[2][Pass::INPUTS];
-    operands.get(j, numbers);
-    for (int i = 0; i < Pass::INPUTS; i++) {
-      inputs[0][i] = load(first.inputs[i] + j);
-      inputs[1][i] = load(second.inputs[i] + j);
+  for (; j + GROUP <= count; j += GROUP) {
+    Doubles results[2];
+    BN_UNROLL_2
+    for (int half = 0; half < 2; half++) {
+      Doubles numbers[Pass::OPERANDS], inputs[Pass::INPUTS];
+      operands.get(j + half * LANES, numbers);
+      for (int i = 0; i < Pass::INPUTS; i++) inputs[i] = load(row.inputs[i] + j + half * LANES);
+      results[half] = Pass::compute(inputs, numbers);
     }
-    Doubles result = Pass::compute(inputs[0], numbers), other = Pass::compute(inputs[1], numbers);
-    if (STREAM) {
-      stream(first.result + j, result);
-      stream(second.result + j, other);
-    } else {
-      store(first.result + j, result);
-      store(second.result + j, other);
-    }
+    store_group(row.result + j, results[0], results[1], STREAM);
   }
-  one_by_one(count);
+  for (; j < count; j++) compute_element<Pass>(row, j, operands);
 }
 
-// Rows `stride` apart, in pairs where vectors of both are aligned alike.
 template <bool STREAM, class Pass, class T, class Operands>
 static void compute_rows(const Arrays<Pass, T>& arrays, int64_t rows, int64_t stride, int64_t count,
                          const Operands& operands) {
-  bool pairs = !STREAM || stride % LANES == 0;
-  for (int64_t row = 0; row < rows;) {
-    bool two = pairs && row + 1 < rows;
-    compute_two_rows<STREAM>(arrays.at(row * stride), arrays.at((row + two) * stride), count, operands);
-    row += 1 + two;
-  }
+  for (int64_t row = 0; row < rows; row++) compute_row<STREAM>(arrays.at(row * stride), count, operands);
 }
 
-// Channels whose values are neighbours: each run is two rows of half its length, and what is left.
+// Channels whose values are neighbours.
 template <bool STREAM, class Pass, class T>
 static void compute_runs(const Block& block, const Arrays<Pass, T>& arrays,
                          const double* const (&operands)[Pass::OPERANDS]) {
   for (int64_t c = 0; c < block.channels; c++) {
     ChannelOperands<Pass::OPERANDS> of_channel;
     for (int i = 0; i < Pass::OPERANDS; i++) of_channel.operands[i] = operands[i][c];
-    for (int64_t o = 0; o < block.outer; o++) {
-      Arrays<Pass, T> run = arrays.at(o * block.outer_stride + c * block.channel_stride);
-      int64_t half = block.inner / 2 / LANES * LANES, rest = block.inner - 2 * half;
-      if (half > 0) compute_two_rows<STREAM>(run, run.at(half), half, of_channel);
-      if (rest > 0) compute_two_rows<STREAM>(run.at(2 * half), run.at(2 * half), rest, of_channel);
-    }
+    compute_rows<STREAM>(arrays.at(c * block.channel_stride), block.outer, block.outer_stride, block.inner, of_channel);
   }
 }
 

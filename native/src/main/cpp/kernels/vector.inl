@@ -15,6 +15,7 @@ constexpr int GROUP = 2 * LANES;
 typedef double Doubles __attribute__((vector_size(8 * LANES)));
 typedef float Floats __attribute__((vector_size(4 * LANES)));
 typedef int64_t Longs __attribute__((vector_size(8 * LANES)));
+typedef float GroupFloats __attribute__((vector_size(4 * GROUP)));
 typedef uint32_t Words __attribute__((vector_size(4 * GROUP)));
 typedef int32_t Ints __attribute__((vector_size(4 * GROUP)));
 typedef int32_t HalfInts __attribute__((vector_size(4 * LANES)));
