@@ -302,6 +302,18 @@ class ExactSumsTest {
         assertEquals(product.shiftLeft(1), twice.productSum(c).shiftLeft(productShift));
       }
       assertEquals(merged, ExactSums.merged(b, a), "seed " + seed);
+      // In place, where terms of the receiver may be the huge ones, and be its own argument.
+      if (a.linear().lowest() <= b.linear().lowest()
+          && a.product().lowest() <= b.product().lowest()) {
+        a.merge(b);
+        assertEquals(merged, a, "seed " + seed);
+      }
+      BigInteger[] twiceB = new BigInteger[channels];
+      Arrays.setAll(twiceB, c -> b.productSum(c).shiftLeft(1));
+      b.merge(b);
+      for (int c = 0; c < channels; c++) {
+        assertEquals(twiceB[c], b.productSum(c), "seed " + seed);
+      }
     }
   }
 

@@ -44,7 +44,9 @@ final class ReferenceEngine extends Engine {
       Values a, Values b, View view, ExactSums sums, int firstChannel, int flagOfB) {
     boolean exactProduct = a.type() != DType.F64 && b.type() != DType.F64;
     Window us = new Window(a);
-    Window vs = a == b ? us : new Window(b);
+    Window vs = new Window(b);
+    boolean squares = a == b;
+    int inner = (int) view.inner();
     int most = Math.min(view.channels(), CHANNELS_AT_ONCE);
     Superaccumulator[] linear = accumulators(most, sums.linear());
     Superaccumulator[] product = accumulators(most, sums.product());
@@ -53,9 +55,9 @@ final class ReferenceEngine extends Engine {
       for (long o = 0; o < view.outer(); o++) {
         int at = (int) ((o * view.channels() + first) * view.inner());
         for (int c = 0; c < channels; c++) {
-          for (long i = 0; i < view.inner(); i++, at++) {
+          for (int i = 0; i < inner; i++, at++) {
             double u = us.get(at);
-            double v = vs.get(at);
+            double v = squares ? u : vs.get(at);
             if (Double.isFinite(u) && Double.isFinite(v)) {
               linear[c].add(u);
               if (exactProduct) {
@@ -326,10 +328,11 @@ final class ReferenceEngine extends Engine {
       View view, int firstChannel, Values output, IntFunction<Element> ofChannel) {
     Element[] elements = new Element[view.channels()];
     Arrays.setAll(elements, c -> ofChannel.apply(firstChannel + c));
+    int inner = (int) view.inner();
     int at = 0;
     for (long o = 0; o < view.outer(); o++) {
       for (Element element : elements) {
-        for (long i = 0; i < view.inner(); i++, at++) {
+        for (int i = 0; i < inner; i++, at++) {
           output.set(at, element.compute(at));
         }
       }
