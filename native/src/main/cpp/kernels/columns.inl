@@ -14,10 +14,11 @@ template <bool SAME, class A, class B> struct Strip {
   int64_t first, period, inner;
   int columns;
   SumRoads roads;
-  double sum[COLUMNS], sum_low[COLUMNS], high[COLUMNS], low[COLUMNS], error_high[COLUMNS], error_low[COLUMNS];
-  double start[COLUMNS], start_linear[COLUMNS];
-  uint32_t largest_a[COLUMNS], smallest_a[COLUMNS], largest_b[COLUMNS], smallest_b[COLUMNS];
-  double terms[K::TERMS][COLUMNS];
+  Registers groups[COLUMNS / GROUP];
+  // Not a multiple of 4 KiB apart, lest they evict each other.
+  static constexpr int STRIDE = COLUMNS + 2 * GROUP;
+  double start[STRIDE], start_linear[STRIDE];
+  double terms[K::TERMS][STRIDE];
 
   int slots() const { return (columns + GROUP - 1) / GROUP * GROUP; }
 
@@ -34,48 +35,8 @@ template <bool SAME, class A, class B> struct Strip {
   ChannelSums sums_of(int slot, int j, const bn_sums& sums) {
     ChannelSums channel = channel_sums<A, B>(sums, (first + column(slot) + j) % period / inner);
     channel.terms = &terms[0][slot + j];
-    channel.stride = COLUMNS;
+    channel.stride = STRIDE;
     return channel;
-  }
-
-  void load_registers(int slot, Registers& r) const {
-    for (int half = 0; half < 2; half++) {
-      int j = slot + half * LANES;
-      r.sum[half] = load(sum + j);
-      r.high[half] = load(high + j);
-      r.low[half] = load(low + j);
-      if (!K::LINEAR_EXACT) r.sum_low[half] = load(sum_low + j);
-      if (!K::PRODUCT_EXACT) {
-        r.error_high[half] = load(error_high + j);
-        r.error_low[half] = load(error_low + j);
-      }
-    }
-    r.largest_a = load_vector<Words>(largest_a + slot);
-    r.smallest_a = load_vector<Words>(smallest_a + slot);
-    if (!SAME) {
-      r.largest_b = load_vector<Words>(largest_b + slot);
-      r.smallest_b = load_vector<Words>(smallest_b + slot);
-    }
-  }
-
-  void store_registers(int slot, const Registers& r) {
-    for (int half = 0; half < 2; half++) {
-      int j = slot + half * LANES;
-      store_vector(sum + j, r.sum[half]);
-      store_vector(high + j, r.high[half]);
-      store_vector(low + j, r.low[half]);
-      if (!K::LINEAR_EXACT) store_vector(sum_low + j, r.sum_low[half]);
-      if (!K::PRODUCT_EXACT) {
-        store_vector(error_high + j, r.error_high[half]);
-        store_vector(error_low + j, r.error_low[half]);
-      }
-    }
-    store_vector(largest_a + slot, r.largest_a);
-    store_vector(smallest_a + slot, r.smallest_a);
-    if (!SAME) {
-      store_vector(largest_b + slot, r.largest_b);
-      store_vector(smallest_b + slot, r.smallest_b);
-    }
   }
 
   // A group's accumulators at the start of its windows.
@@ -92,7 +53,7 @@ template <bool SAME, class A, class B> struct Strip {
   SHARED void guess(bool f16) {
     Registers r;
     for (int slot = 0; slot < columns; slot += GROUP) {
-      load_registers(slot, r);
+      copy(r, groups[slot / GROUP]);
       set_starts(slot, windows_of(r, T, f16), ~Ints{});
     }
   }
@@ -106,7 +67,7 @@ template <bool SAME, class A, class B> struct Strip {
       } else {
         clear_registers(slot, r);
       }
-      store_registers(slot, r);
+      copy(groups[slot / GROUP], r);
     }
   }
 
@@ -116,7 +77,7 @@ template <bool SAME, class A, class B> struct Strip {
     bool missing = false;
     Registers r;
     for (int slot = 0; slot < columns; slot += GROUP) {
-      load_registers(slot, r);
+      copy(r, groups[slot / GROUP]);
       Windows w = windows_of(r, T, f16);
       if (any(~exact(slot, w))) {
         unsettled[(*count)++] = slot;
@@ -211,16 +172,16 @@ static SHARED void sum_tile_rows(S& strip, const A* a, const B* b, int64_t strid
   for (int slot = 0; slot < strip.columns; slot += GROUP) {
     int64_t at = strip.column(slot);
     typename S::Registers r;
-    strip.load_registers(slot, r);
+    copy(r, strip.groups[slot / GROUP]);
     if (ROWS > 1) {
       BN_UNROLL_8
       for (int row = 0; row < ROWS; row++) {
-        __builtin_prefetch(a + at + (ROWS + row) * stride);
-        if (!S::SAME_INPUTS) __builtin_prefetch(b + at + (ROWS + row) * stride);
+        __builtin_prefetch(a + at + (ROWS + row) * stride, 0, 2);
+        if (!S::SAME_INPUTS) __builtin_prefetch(b + at + (ROWS + row) * stride, 0, 2);
       }
     }
     sum_rows<ROWS>(r, a + at, b + at, stride);
-    strip.store_registers(slot, r);
+    copy(strip.groups[slot / GROUP], r);
   }
 }
 
@@ -252,7 +213,7 @@ template <class S, class A, class B>
 static SHARED bool sum_group_again(S& strip, int slot, const A* a, const B* b, int64_t stride, int rows,
                                    const bn_sums& sums) {
   typename S::Registers r;
-  strip.load_registers(slot, r);
+  copy(r, strip.groups[slot / GROUP]);
   Windows w = windows_of(r, T, BOTH_F16<A, B>);
   Ints exact = strip.exact(slot, w), again = ~exact & w.possible();
   if (any(again)) {
@@ -278,9 +239,9 @@ static bool sum_tile(S& strip, const A* a, const B* b, int64_t stride, int rows,
     for (int slot = 0; slot < strip.columns; slot += GROUP) {
       int64_t at = strip.column(slot);
       typename S::Registers r;
-      strip.load_registers(slot, r);
+      copy(r, strip.groups[slot / GROUP]);
       for (int row = 0; row < rows && row < 8; row++) r.note(a + at + row * stride, b + at + row * stride);
-      strip.store_registers(slot, r);
+      copy(strip.groups[slot / GROUP], r);
     }
     strip.guess(BOTH_F16<A, B>);
   }
@@ -344,7 +305,7 @@ template <bool SAME, class A, class B> static SHARED void give_terms(const Strip
 }
 
 // Adds columns [half, 2·half) of a strip's terms to columns [0, half); what no term can hold stays where it was.
-template <class K, class V, int COLUMNS> static void fold_terms(double (&terms)[K::TERMS][COLUMNS], int half) {
+template <class K, class V, int STRIDE> static void fold_terms(double (&terms)[K::TERMS][STRIDE], int half) {
   for (int j = 0; j < half; j += sizeof(V) / sizeof(double)) {
     V into[K::TERMS], more[K::TERMS];
     for (int k = 0; k < K::TERMS; k++) {

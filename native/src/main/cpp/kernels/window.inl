@@ -63,8 +63,10 @@ template <int COUNT, class V> static inline V add_to_terms(V* terms, V value) {
 // less 1 (so that a 0 is the largest of all).
 template <bool SAME, class A, class B> struct Accumulators {
   typedef Kind<A, B> K;
-  Doubles sum[2], sum_low[2], high[2], low[2], error_high[2], error_low[2];
-  Words largest_a, smallest_a, largest_b, smallest_b;
+  Words largest_a, smallest_a;
+  Doubles sum[2], high[2], low[2];
+  Words largest_b, smallest_b;
+  Doubles sum_low[2], error_high[2], error_low[2];
 
   template <class StoredA, class StoredB> void add(const StoredA* a, const StoredB* b) {
     note(a, b);
@@ -128,6 +130,28 @@ template <bool SAME, class A, class B> static inline void clear(Accumulators<SAM
   }
   x.largest_a = x.largest_b = Words{};
   x.smallest_a = x.smallest_b = ~Words{};
+}
+
+// Field by field, those in use: what compilers copy as a whole does not stay in registers.
+template <bool SAME, class A, class B>
+static inline void copy(Accumulators<SAME, A, B>& to, const Accumulators<SAME, A, B>& from) {
+  typedef Kind<A, B> K;
+  for (int half = 0; half < 2; half++) {
+    to.sum[half] = from.sum[half];
+    to.high[half] = from.high[half];
+    to.low[half] = from.low[half];
+    if (!K::LINEAR_EXACT) to.sum_low[half] = from.sum_low[half];
+    if (!K::PRODUCT_EXACT) {
+      to.error_high[half] = from.error_high[half];
+      to.error_low[half] = from.error_low[half];
+    }
+  }
+  to.largest_a = from.largest_a;
+  to.smallest_a = from.smallest_a;
+  if (!SAME) {
+    to.largest_b = from.largest_b;
+    to.smallest_b = from.smallest_b;
+  }
 }
 
 // The exponents of the values of each column that are not 0; fields as they are in memory, biased. Masks are 0 or −1.
