@@ -3,6 +3,7 @@
 #include <fenv.h>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <exception>
@@ -38,12 +39,30 @@ class IeeeArithmetic {
 #endif
 };
 
+// Passes follow each other within microseconds, and waking a thread takes longer than many of them: who waits looks for
+// work for this long before it sleeps.
+const std::chrono::microseconds AWAKE{60};
+
+// Whether the condition came true while awake.
+template <class F> bool await(const F& condition) {
+  auto end = std::chrono::steady_clock::now() + AWAKE;
+  do {
+    for (int i = 0; i < 64; i++) {
+      if (condition()) return true;
+#if defined(__x86_64__)
+      _mm_pause();
+#endif
+    }
+  } while (std::chrono::steady_clock::now() < end);
+  return false;
+}
+
 struct Job {
   int64_t tasks;
   void (*run)(const void*, int64_t);
   const void* context;
   std::atomic<int64_t> next{0};
-  int64_t done = 0;  // under mutex
+  std::atomic<int64_t> done{0};
   std::mutex mutex;
   std::condition_variable all_done;
 
@@ -57,6 +76,7 @@ struct Job {
   }
 
   void wait() {
+    if (await([this] { return done == tasks; })) return;
     std::unique_lock<std::mutex> lock(mutex);
     all_done.wait(lock, [this] { return done == tasks; });
   }
@@ -76,6 +96,7 @@ class Pool {
       for (int i = 0; i < helpers && i < threads_; i++) offers_.push_back(job);
     } catch (const std::exception&) {
     }
+    offered_count_ = (int64_t)offers_.size();
     offered_.notify_all();
   }
 
@@ -83,11 +104,13 @@ class Pool {
   void serve() {
     for (;;) {
       std::shared_ptr<Job> job;
+      await([this] { return offered_count_ > 0; });
       {
         std::unique_lock<std::mutex> lock(mutex_);
         offered_.wait(lock, [this] { return !offers_.empty(); });
         job = offers_.front();
         offers_.pop_front();
+        offered_count_ = (int64_t)offers_.size();
       }
       job->work();
     }
@@ -96,6 +119,7 @@ class Pool {
   std::mutex mutex_;
   std::condition_variable offered_;
   std::deque<std::shared_ptr<Job>> offers_;
+  std::atomic<int64_t> offered_count_{0};  // the size of offers_, to look at without the lock
   int threads_ = 0;
 };
 
