@@ -1,8 +1,9 @@
 // Exact sums where a channel's values are neighbours: NCHW, and a single channel. A run is folded into GROUP columns, all
 // with the windows of their channel.
 
-// Values of a tile: 2^TILE_LOG_VALUES, so that the columns can be added up exactly too, as a rule.
-constexpr int TILE_LOG_VALUES = 11, TILE_VALUES = 1 << TILE_LOG_VALUES;
+// Groups of a tile: at most 2048 values, so that the columns can be added up exactly too, as a rule, and at most 2^T
+// values in a column.
+constexpr int TILE_GROUPS = 2048 / GROUP < TILE_ROWS ? 2048 / GROUP : TILE_ROWS;
 
 // Which values of a run's last group were not in the group before: the last `count`.
 struct Rest {
@@ -211,8 +212,9 @@ static inline int log_of(int64_t count) { return count <= 1 ? 0 : 64 - __builtin
 template <bool SAME, class A, class B>
 static bool add_runs(const Block& block, const A* a, const B* b, const bn_sums& sums, SumRoads* roads) {
   // A tile is some whole runs, or a piece of a run.
-  int64_t groups = (block.inner + GROUP - 1) / GROUP, most = TILE_VALUES / GROUP;
-  int64_t runs_at_once = groups < most ? most / groups : 1, length_at_once = groups < most ? block.inner : TILE_VALUES;
+  int64_t groups = (block.inner + GROUP - 1) / GROUP;
+  int64_t runs_at_once = groups < TILE_GROUPS ? TILE_GROUPS / groups : 1;
+  int64_t length_at_once = groups < TILE_GROUPS ? block.inner : TILE_GROUPS * GROUP;
   bool missing = false;
   for (int64_t c = 0; c < block.channels; c++) {
     ChannelOfRuns<SAME, Wide<A>, Wide<B>> channel = {channel_sums<Wide<A>, Wide<B>>(sums, c), roads};
