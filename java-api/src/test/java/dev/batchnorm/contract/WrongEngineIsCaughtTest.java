@@ -16,6 +16,11 @@ import dev.batchnorm.verify.ArrayComparison;
 import dev.batchnorm.verify.EngineComparison;
 import java.util.ArrayList;
 import java.util.List;
+import org.junit.jupiter.api.extension.ConditionEvaluationResult;
+import org.junit.jupiter.api.extension.ExecutionCondition;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.extension.ExtensionContext;
+import org.junit.jupiter.api.extension.TestWatcher;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.platform.launcher.LauncherDiscoveryRequest;
@@ -31,7 +36,25 @@ import org.junit.platform.launcher.listeners.TestExecutionSummary;
 class WrongEngineIsCaughtTest {
   private static Mistake mistake = Mistake.Y;
 
+  private static boolean caught;
+
+  /** One failure is enough: what would still run is skipped. */
+  static final class UntilCaught implements ExecutionCondition, TestWatcher {
+    @Override
+    public ConditionEvaluationResult evaluateExecutionCondition(ExtensionContext context) {
+      return caught
+          ? ConditionEvaluationResult.disabled("caught")
+          : ConditionEvaluationResult.enabled("not caught yet");
+    }
+
+    @Override
+    public void testFailed(ExtensionContext context, Throwable cause) {
+      caught = true;
+    }
+  }
+
   /** Not found by Surefire: its name does not end in Test. */
+  @ExtendWith(UntilCaught.class)
   static final class Contract extends EngineContract {
     @Override
     protected Engine engine() {
@@ -48,15 +71,13 @@ class WrongEngineIsCaughtTest {
   @EnumSource(Mistake.class)
   void theContractCatches(Mistake wrong) {
     mistake = wrong;
+    caught = false;
     TestExecutionSummary summary =
         run(
             LauncherDiscoveryRequestBuilder.request()
                 .selectors(selectClass(Contract.class))
                 .filters(excludeTags("thorough"))
                 .build());
-    assertTrue(
-        summary.getTestsStartedCount() > 50,
-        "only " + summary.getTestsStartedCount() + " tests ran");
     assertTrue(summary.getTestsFailedCount() > 0, wrong + " passed the contract");
   }
 
