@@ -4,6 +4,8 @@
 REQUIRE := $(shell . build/state.sh; has_native_tools && echo native)
 MAVEN = JAVA_HOME="$$(sh build/tools.sh)" mvn -B -ntp
 CPP = native/src/main/cpp
+# The kernels take minutes to compile: the tests take those that ./batchnorm built.
+BUILT = -Dcpp.build=$(CURDIR)/native/target/quick/cmake/library
 MAKEFLAGS += --no-print-directory
 
 help:
@@ -27,7 +29,7 @@ test: build
 
 test-java:
 ifeq ($(REQUIRE),native)
-	$(MAVEN) verify -Dbatchnorm.require=native
+	$(MAVEN) verify $(BUILT) -Dbatchnorm.require=native
 else
 	$(MAVEN) verify -pl '!native'
 endif
@@ -42,7 +44,7 @@ cpp-%:
 
 SHAPES = 100000
 soak:
-	$(MAVEN) verify -pl native -am -Dbatchnorm.require=native -Dsurefire.failIfNoSpecifiedTests=false \
+	$(MAVEN) verify $(BUILT) -pl native -am -Dbatchnorm.require=native -Dsurefire.failIfNoSpecifiedTests=false \
 	  -Dtest='NativeEngineContractTest$$*#randomSmallShapesGiveTheReferencesBits' -Dbatchnorm.shapes=$(SHAPES)
 
 no-cpp:
@@ -59,11 +61,11 @@ malformed:
 
 # What they need is downloaded by their profiles only.
 bench:
-	$(MAVEN) -q package -Pbenchmark -pl benchmark -am -DskipTests
+	$(MAVEN) -q package $(BUILT) -Pbenchmark -pl benchmark -am -DskipTests
 	benchmark/passes.sh $(JMH)
 
 bench-peers:
-	$(MAVEN) -q package -Ppeers -pl benchmark/peers -am -DskipTests
+	$(MAVEN) -q package $(BUILT) -Ppeers -pl benchmark/peers -am -DskipTests
 	benchmark/peers.sh $(WORKLOADS)
 
 clean:
