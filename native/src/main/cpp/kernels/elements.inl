@@ -3,6 +3,7 @@
 //
 //   Pass::OPERANDS                 numbers per channel
 //   Pass::INPUTS                   arrays read
+//   Pass::ROWS                     rows that are worth computing at once
 //   Pass::compute(inputs, operands)  the result of LANES elements, before it is rounded to its type
 //   Pass::element(inputs, operands)  the result of one
 
@@ -104,33 +105,50 @@ static inline void compute_element(const Arrays<Pass, T>& arrays, int64_t j, con
   arrays.result[j] = rounded<T>(Pass::element(inputs, numbers));
 }
 
-// One row after the other: two at once would load operands half as often, but rows whose results lie a multiple of 4 KiB
-// apart then evict each other on their way to memory (measured: 4 times as slow).
-template <bool STREAM, class Pass, class T, class Operands>
-static SHARED void compute_row(Arrays<Pass, T> row, int64_t count, Operands operands) {
+// ROWS rows, `stride` apart.
+template <bool STREAM, int ROWS, class Pass, class T, class Operands>
+static SHARED void compute_rows_at_once(Arrays<Pass, T> arrays, int64_t stride, int64_t count, Operands operands) {
   int64_t j = 0;
   if (STREAM) {
-    int64_t before = (int64_t)(-(uintptr_t)row.result % (GROUP * sizeof(T)) / sizeof(T));
-    for (; j < before && j < count; j++) compute_element<Pass>(row, j, operands);
+    int64_t before = (int64_t)(-(uintptr_t)arrays.result % (GROUP * sizeof(T)) / sizeof(T));
+    for (; j < before && j < count; j++) compute_element<Pass>(arrays, j, operands);
   }
   for (; j + GROUP <= count; j += GROUP) {
-    Doubles results[2];
+    Doubles results[ROWS][2];
     BN_UNROLL_2
     for (int half = 0; half < 2; half++) {
       Doubles numbers[Pass::OPERANDS], inputs[Pass::INPUTS];
       operands.get(j + half * LANES, numbers);
-      for (int i = 0; i < Pass::INPUTS; i++) inputs[i] = load(row.inputs[i] + j + half * LANES);
-      results[half] = Pass::compute(inputs, numbers);
+      BN_UNROLL_4
+      for (int row = 0; row < ROWS; row++) {
+        for (int i = 0; i < Pass::INPUTS; i++) inputs[i] = load(arrays.inputs[i] + row * stride + j + half * LANES);
+        results[row][half] = Pass::compute(inputs, numbers);
+      }
     }
-    store_group(row.result + j, results[0], results[1], STREAM);
+    BN_UNROLL_4
+    for (int row = 0; row < ROWS; row++) {
+      store_group(arrays.result + row * stride + j, results[row][0], results[row][1], STREAM);
+    }
   }
-  for (; j < count; j++) compute_element<Pass>(row, j, operands);
+  for (; j < count; j++) {
+    for (int row = 0; row < ROWS; row++) compute_element<Pass>(arrays.at(row * stride), j, operands);
+  }
 }
 
+// Several rows at once load operands less often. Not where results are streamed: rows whose results lie a multiple of
+// 4 KiB apart evict each other on their way to memory (measured: 4 times as slow).
 template <bool STREAM, class Pass, class T, class Operands>
 static void compute_rows(const Arrays<Pass, T>& arrays, int64_t rows, int64_t stride, int64_t count,
                          const Operands& operands) {
-  for (int64_t row = 0; row < rows; row++) compute_row<STREAM>(arrays.at(row * stride), count, operands);
+  int64_t row = 0;
+  if (!STREAM) {
+    for (; row + Pass::ROWS <= rows; row += Pass::ROWS) {
+      compute_rows_at_once<STREAM, Pass::ROWS>(arrays.at(row * stride), stride, count, operands);
+    }
+  }
+  for (; row < rows; row++) {
+    compute_rows_at_once<STREAM, 1>(arrays.at(row * stride), stride, count, operands);
+  }
 }
 
 // Channels whose values are neighbours.

@@ -1,7 +1,7 @@
 // The input gradient pass (B3), and with frozen statistics (B4).
 
 struct InputGradientPass {
-  static constexpr int INPUTS = 2, OPERANDS = 6;  // dy, x; mean, mean_lo, a, k1, k1_lo, k2
+  static constexpr int INPUTS = 2, OPERANDS = 6, ROWS = 1;  // dy, x; mean, mean_lo, a, k1, k1_lo, k2
 
   static Doubles compute(const Doubles (&v)[2], const Doubles (&n)[6]) {
     Doubles d = (v[1] - n[0]) - n[1];
@@ -18,7 +18,7 @@ struct InputGradientPass {
 };
 
 struct FrozenInputGradientPass {
-  static constexpr int INPUTS = 1, OPERANDS = 1;  // dy; a
+  static constexpr int INPUTS = 1, OPERANDS = 1, ROWS = 1;  // dy; a
 
   static Doubles compute(const Doubles (&dy)[1], const Doubles (&a)[1]) { return a[0] * dy[0]; }
 

@@ -1,7 +1,7 @@
 // The normalise pass (F5).
 
 struct NormalisePass {
-  static constexpr int INPUTS = 1, OPERANDS = 4;  // x; mean, mean_lo, a, β
+  static constexpr int INPUTS = 1, OPERANDS = 4, ROWS = 4;  // x; mean, mean_lo, a, β
 
   static Doubles compute(const Doubles (&x)[1], const Doubles (&n)[4]) {
     Doubles d = (x[0] - n[0]) - n[1];

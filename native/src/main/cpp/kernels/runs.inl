@@ -41,13 +41,13 @@ template <class A, class B> struct Runs {
     return rest;
   }
 
-  // Hands all values to add(a, b) in groups, the rest of each run filled up with zeros or masked.
+  // Hands all values to add(a, b, count) in whole groups, the rest of each run filled up with zeros, or to add_rest(a, b)
+  // to be masked.
   template <class Add, class AddRest> void each(const Add& add, const AddRest& add_rest) const {
     for (int64_t run = 0; run < count; run++) {
       const A* from_a = a + run * stride;
       const B* from_b = b + run * stride;
-      int64_t i = 0;
-      for (; i + GROUP <= length; i += GROUP) add(from_a + i, from_b + i);
+      if (length >= GROUP) add(from_a, from_b, length - rest.count);
       if (rest.count == 0) continue;
       if (length > GROUP) {
         add_rest(from_a + length - GROUP, from_b + length - GROUP);
@@ -56,7 +56,7 @@ template <class A, class B> struct Runs {
         B copy_b[GROUP] = {};
         memcpy(copy_a, from_a, length * sizeof(A));
         memcpy(copy_b, from_b, length * sizeof(B));
-        add(copy_a, copy_b);
+        add(copy_a, copy_b, GROUP);
       }
     }
   }
@@ -78,6 +78,23 @@ static inline double sum_of_lanes(Doubles first, Doubles second) {
   return sum;
 }
 
+// Bytes that are asked for ahead: the processor's own looking ahead ends with a page. (Measured beyond the cache, f32:
+// 0.65 ns a value without, 0.50 with it.)
+constexpr int AHEAD = 2048;
+
+// Adds whole groups. A function by itself, so that the accumulators stay in registers.
+template <bool SAME, class WideA, class WideB, class A, class B>
+static SHARED void add_groups(Accumulators<SAME, WideA, WideB>& registers, const A* a, const B* b, int64_t count) {
+  Accumulators<SAME, WideA, WideB> r;
+  copy(r, registers);
+  for (int64_t i = 0; i < count; i += GROUP) {
+    __builtin_prefetch((const char*)(a + i) + AHEAD);
+    if (!SAME) __builtin_prefetch((const char*)(b + i) + AHEAD);
+    r.add(a + i, b + i);
+  }
+  copy(registers, r);
+}
+
 // One channel while its runs are added.
 template <bool SAME, class A, class B> struct ChannelOfRuns {
   typedef Kind<A, B> K;
@@ -90,22 +107,21 @@ template <bool SAME, class A, class B> struct ChannelOfRuns {
     clear(r);
     for (int half = 0; half < 2; half++) {
       r.high[half] = window_start(Longs{} + k);
-      if (!K::LINEAR_EXACT) r.sum[half] = window_start(Longs{} + k_linear);
-      if (!K::PRODUCT_EXACT) r.error_high[half] = r.high[half] * 0x1p-53;
+      if constexpr (!K::LINEAR_EXACT) r.sum[half] = window_start(Longs{} + k_linear);
+      if constexpr (!K::PRODUCT_EXACT) r.error_high[half] = r.high[half] * 0x1p-53;
     }
   }
 
-  template <class Runs> SHARED void sum(const Runs& runs, Registers& registers) const {
-    Registers r;
+  template <class Runs> SHARED void sum(const Runs& runs, Registers& r) const {
     clear_registers(r);
-    runs.each([&](auto* a, auto* b) { r.add(a, b); }, [&](auto* a, auto* b) { r.add_rest(a, b, runs.rest); });
+    runs.each([&](auto* a, auto* b, int64_t count) { add_groups(r, a, b, count); },
+              [&](auto* a, auto* b) { r.add_rest(a, b, runs.rest); });
     r.largest_a = largest_of(r.largest_a);
     r.smallest_a = smallest_of(r.smallest_a);
-    if (!SAME) {
-      r.largest_b = largest_of(r.largest_b);
-      r.smallest_b = smallest_of(r.smallest_b);
+    if constexpr (!SAME) {
+      r.largest_b[0] = largest_of(r.largest_b[0]);
+      r.smallest_b[0] = smallest_of(r.smallest_b[0]);
     }
-    registers = r;
   }
 
   // Windows for what some runs begin with.
@@ -132,8 +148,8 @@ template <bool SAME, class A, class B> struct ChannelOfRuns {
     bool missing = add_number<A, B>(sums, false, sum_of_lanes(r.sum[0] - linear, r.sum[1] - linear)) |
                    add_number<A, B>(sums, true, sum_of_lanes(r.high[0] - begin, r.high[1] - begin)) |
                    add_number<A, B>(sums, true, sum_of_lanes(r.low[0], r.low[1]));
-    if (!K::LINEAR_EXACT) missing |= add_number<A, B>(sums, false, sum_of_lanes(r.sum_low[0], r.sum_low[1]));
-    if (!K::PRODUCT_EXACT) {
+    if constexpr (!K::LINEAR_EXACT) missing |= add_number<A, B>(sums, false, sum_of_lanes(r.sum_low[0], r.sum_low[1]));
+    if constexpr (!K::PRODUCT_EXACT) {
       begin *= 0x1p-53;
       missing |= add_number<A, B>(sums, true, sum_of_lanes(r.error_high[0] - begin, r.error_high[1] - begin)) |
                  add_number<A, B>(sums, true, sum_of_lanes(r.error_low[0], r.error_low[1]));
@@ -150,11 +166,13 @@ template <bool SAME, class A, class B> struct ChannelOfRuns {
       clear_registers(column);
       int half = i / LANES, j = i % LANES;
       column.sum[half][j] = r.sum[half][j];
-      column.sum_low[half][j] = r.sum_low[half][j];
+      if constexpr (!K::LINEAR_EXACT) column.sum_low[half][j] = r.sum_low[half][j];
       column.high[half][j] = r.high[half][j];
       column.low[half][j] = r.low[half][j];
-      column.error_high[half][j] = r.error_high[half][j];
-      column.error_low[half][j] = r.error_low[half][j];
+      if constexpr (!K::PRODUCT_EXACT) {
+        column.error_high[half][j] = r.error_high[half][j];
+        column.error_low[half][j] = r.error_low[half][j];
+      }
       missing |= drain(column);
     }
     return missing;
@@ -187,8 +205,10 @@ template <bool SAME, class A, class B> struct ChannelOfRuns {
     bool missing = false;
     if (regular) {
       Expansions<SAME, A, B> expansions = {};
-      runs.each([&](auto* a, auto* b) { expansions.add(a, b); },
-                [&](auto* a, auto* b) { expansions.add_rest(a, b, runs.rest); });
+      auto add = [&](auto* a, auto* b, int64_t count) {
+        for (int64_t i = 0; i < count; i += GROUP) expansions.add(a + i, b + i);
+      };
+      runs.each(add, [&](auto* a, auto* b) { expansions.add_rest(a, b, runs.rest); });
       if (!any(expansions.rest[0] | expansions.rest[1])) {
         roads->expanded++;
         for (int j = 0; j < GROUP; j++) missing |= expansions.drain(j, sums);

@@ -59,14 +59,16 @@ template <int COUNT, class V> static inline V add_to_terms(V* terms, V value) {
   return value;
 }
 
-// GROUP columns of accumulators, in registers. A and B are types of arithmetic: f16 comes widened to f32. Patterns are kept of the largest |a| and of the smallest that is not 0,
-// less 1 (so that a 0 is the largest of all).
+// GROUP columns of accumulators, in registers. A and B are types of arithmetic: f16 comes widened to f32. Patterns are
+// kept of the largest |a| and of the smallest that is not 0, less 1 (so that a 0 is the largest of all); b's only where it
+// is not a. There is no room for what is not in use: it would keep the rest from filling the first-level cache.
 template <bool SAME, class A, class B> struct Accumulators {
   typedef Kind<A, B> K;
   Words largest_a, smallest_a;
   Doubles sum[2], high[2], low[2];
-  Words largest_b, smallest_b;
-  Doubles sum_low[2], error_high[2], error_low[2];
+  Words largest_b[SAME ? 0 : 1], smallest_b[SAME ? 0 : 1];
+  Doubles sum_low[K::LINEAR_EXACT ? 0 : 2];
+  Doubles error_high[K::PRODUCT_EXACT ? 0 : 2], error_low[K::PRODUCT_EXACT ? 0 : 2];
 
   template <class StoredA, class StoredB> void add(const StoredA* a, const StoredB* b) {
     note(a, b);
@@ -95,21 +97,21 @@ template <bool SAME, class A, class B> struct Accumulators {
   void note(Words bits_a, Words bits_b) {
     largest_a = larger(largest_a, bits_a);
     smallest_a = smaller(smallest_a, bits_a - 1);
-    if (!SAME) {
-      largest_b = larger(largest_b, bits_b);
-      smallest_b = smaller(smallest_b, bits_b - 1);
+    if constexpr (!SAME) {
+      largest_b[0] = larger(largest_b[0], bits_b);
+      smallest_b[0] = smaller(smallest_b[0], bits_b - 1);
     }
   }
 
   void add(int half, Doubles u, Doubles v) {
-    if (K::LINEAR_EXACT) {
+    if constexpr (K::LINEAR_EXACT) {
       sum[half] += u;
     } else {
       Doubles next = sum[half] + u;
       sum_low[half] += u - (next - sum[half]);
       sum[half] = next;
     }
-    if (K::PRODUCT_EXACT) {
+    if constexpr (K::PRODUCT_EXACT) {
       Doubles next = plus_exact_product(u, v, high[half]), cut = next - high[half];
       low[half] += plus_exact_product(u, v, -cut);
       high[half] = next;
@@ -125,14 +127,21 @@ template <bool SAME, class A, class B> struct Accumulators {
 };
 
 template <bool SAME, class A, class B> static inline void clear(Accumulators<SAME, A, B>& x) {
+  typedef Kind<A, B> K;
   for (int half = 0; half < 2; half++) {
-    x.sum[half] = x.sum_low[half] = x.high[half] = x.low[half] = x.error_high[half] = x.error_low[half] = Doubles{};
+    x.sum[half] = x.high[half] = x.low[half] = Doubles{};
+    if constexpr (!K::LINEAR_EXACT) x.sum_low[half] = Doubles{};
+    if constexpr (!K::PRODUCT_EXACT) x.error_high[half] = x.error_low[half] = Doubles{};
   }
-  x.largest_a = x.largest_b = Words{};
-  x.smallest_a = x.smallest_b = ~Words{};
+  x.largest_a = Words{};
+  x.smallest_a = ~Words{};
+  if constexpr (!SAME) {
+    x.largest_b[0] = Words{};
+    x.smallest_b[0] = ~Words{};
+  }
 }
 
-// Field by field, those in use: what compilers copy as a whole does not stay in registers.
+// Field by field: what compilers copy as a whole does not stay in registers.
 template <bool SAME, class A, class B>
 static inline void copy(Accumulators<SAME, A, B>& to, const Accumulators<SAME, A, B>& from) {
   typedef Kind<A, B> K;
@@ -140,17 +149,17 @@ static inline void copy(Accumulators<SAME, A, B>& to, const Accumulators<SAME, A
     to.sum[half] = from.sum[half];
     to.high[half] = from.high[half];
     to.low[half] = from.low[half];
-    if (!K::LINEAR_EXACT) to.sum_low[half] = from.sum_low[half];
-    if (!K::PRODUCT_EXACT) {
+    if constexpr (!K::LINEAR_EXACT) to.sum_low[half] = from.sum_low[half];
+    if constexpr (!K::PRODUCT_EXACT) {
       to.error_high[half] = from.error_high[half];
       to.error_low[half] = from.error_low[half];
     }
   }
   to.largest_a = from.largest_a;
   to.smallest_a = from.smallest_a;
-  if (!SAME) {
-    to.largest_b = from.largest_b;
-    to.smallest_b = from.smallest_b;
+  if constexpr (!SAME) {
+    to.largest_b[0] = from.largest_b[0];
+    to.smallest_b[0] = from.smallest_b[0];
   }
 }
 
@@ -234,6 +243,6 @@ static inline Windows windows_of(const Accumulators<SAME, A, B>& r, int t, bool 
   if constexpr (SAME) {
     return windows<A, B>(a, a, t, f16);
   } else {
-    return windows<A, B>(a, exponents<B>(r.largest_b, r.smallest_b), t, f16);
+    return windows<A, B>(a, exponents<B>(r.largest_b[0], r.smallest_b[0]), t, f16);
   }
 }
