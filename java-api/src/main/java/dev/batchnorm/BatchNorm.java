@@ -262,6 +262,12 @@ public final class BatchNorm {
 
   /** The exact sums of an array, to be merged with those of others; x is read once. */
   public ExactSums sums(Source x) {
+    if (x.hasGaps()) {
+      Present present = new Present(x);
+      ExactSums sums = sums(present);
+      sums.leaveOut(present.absent());
+      return sums;
+    }
     checkRoom(x);
     return Tiles.sums(
         engine,

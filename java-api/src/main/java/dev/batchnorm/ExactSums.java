@@ -250,6 +250,13 @@ public final class ExactSums {
     product.add(channel, integer);
   }
 
+  /** Takes back that many zeros of each channel, which were counted. */
+  void leaveOut(long... zeros) {
+    for (int c = 0; c < counts.length; c++) {
+      counts[c] -= zeros[c];
+    }
+  }
+
   /**
    * Adds the other sums to these: counts and integers add, flags unite. The result does not depend
    * on the order of merging. Sums of f64 take those of narrower types too; {@link #merged} takes

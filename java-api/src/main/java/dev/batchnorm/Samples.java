@@ -52,6 +52,11 @@ record Samples(Source whole, String name, Shape shape, long start, boolean owner
   }
 
   @Override
+  public boolean hasGaps() {
+    return whole.hasGaps();
+  }
+
+  @Override
   public Optional<Source> reader() {
     return whole.reader().map(reader -> new Samples(reader, name, shape, start, true));
   }

@@ -31,6 +31,14 @@ public interface Source extends AutoCloseable {
   int chunkLimit();
 
   /**
+   * Whether values may be absent ({@link Values#isAbsent}), such as empty cells. Statistics leave
+   * them out: each channel counts those it has. Everywhere else they are NaN.
+   */
+  default boolean hasGaps() {
+    return false;
+  }
+
+  /**
    * Another reader of the same values, to be used by another thread while this source and its other
    * readers are used. Closing it ends it alone; it ends with this source at the latest.
    *

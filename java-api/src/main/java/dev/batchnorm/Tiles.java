@@ -2,6 +2,7 @@ package dev.batchnorm;
 
 import dev.batchnorm.View.Block;
 import dev.batchnorm.engine.Engine;
+import dev.batchnorm.tasks.Workers;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;

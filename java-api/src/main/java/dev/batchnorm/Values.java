@@ -12,6 +12,11 @@ import java.nio.ShortBuffer;
  * it shares the array or buffer it was made from, and neither copies nor frees it.
  */
 public final class Values {
+  // Quiet NaNs with payload 1.
+  private static final short ABSENT_16 = 0x7e01;
+  private static final int ABSENT_32 = 0x7fc00001;
+  private static final long ABSENT_64 = 0x7ff8000000000001L;
+
   private final DType type;
   private final Buffer buffer;
 
@@ -167,6 +172,27 @@ public final class Values {
           ((FloatBuffer) buffer).put(index, Double.isNaN(value) ? Float.NaN : (float) value);
       case F64 -> ((DoubleBuffer) buffer).put(index, Double.isNaN(value) ? Double.NaN : value);
     }
+  }
+
+  /**
+   * Marks the value at the index as absent: a NaN like others, but told from them by {@link
+   * #isAbsent}.
+   */
+  public void setAbsent(int index) {
+    switch (type) {
+      case F16 -> ((ShortBuffer) buffer).put(index, ABSENT_16);
+      case F32 -> ((FloatBuffer) buffer).put(index, Float.intBitsToFloat(ABSENT_32));
+      case F64 -> ((DoubleBuffer) buffer).put(index, Double.longBitsToDouble(ABSENT_64));
+    }
+  }
+
+  /** Whether the value at the index was marked as absent, here or where it was copied from. */
+  public boolean isAbsent(int index) {
+    return switch (type) {
+      case F16 -> ((ShortBuffer) buffer).get(index) == ABSENT_16;
+      case F32 -> Float.floatToRawIntBits(((FloatBuffer) buffer).get(index)) == ABSENT_32;
+      case F64 -> Double.doubleToRawLongBits(((DoubleBuffer) buffer).get(index)) == ABSENT_64;
+    };
   }
 
   /**

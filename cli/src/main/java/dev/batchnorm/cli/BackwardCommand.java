@@ -116,6 +116,7 @@ final class BackwardCommand implements Callable<Integer> {
 
   private void check() {
     batch.check();
+    batch.format().text().requireNoGaps("backward");
     if (frozen) {
       given.check();
     } else if (given.found() != null) {

@@ -149,6 +149,7 @@ final class CompareCommand implements Callable<Integer> {
   public Integer call() {
     session.use(global);
     text.check();
+    text.requireNoGaps("compare");
     Tolerances tolerances =
         new Tolerances(
             rtol == null ? null : Numbers.atLeastZero("--rtol", rtol),

@@ -38,6 +38,7 @@ final class EngineOptions {
     if (threads < 1) {
       throw new UsageException("--threads: expected a number ≥ 1, found " + threads);
     }
+    session.useThreads(threads);
     Engine engine;
     if (wanted.equals(AUTO)) {
       engine = Engines.preferred(threads, session::warn);

@@ -1,5 +1,6 @@
 package dev.batchnorm.cli;
 
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /** What every command understands. */
@@ -13,6 +14,14 @@ final class GlobalOptions {
       names = {"-v", "--verbose"},
       description = "Say on standard error what was chosen: engine, statistics, types.")
   boolean verbose;
+
+  @Option(
+      names = "--max-memory",
+      paramLabel = "SIZE",
+      description =
+          "How much of standard input and of the values of CSV is held in memory, as 500M or 2G; the rest waits in a "
+              + "temporary file. Default: a quarter of what Java may use.")
+  @Nullable String maxMemory;
 
   @Option(
       names = "--digest",

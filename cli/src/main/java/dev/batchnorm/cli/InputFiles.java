@@ -117,7 +117,20 @@ final class InputFiles implements AutoCloseable {
   }
 
   private CsvTable table(Opened file, TextOptions text, DType type) {
-    CsvTable table = CsvTable.read(file.bytes(), text.csv(file.format()), type);
+    CsvTable table =
+        CsvTable.read(
+            file.bytes(),
+            text.csv(file.format()).withThreads(session.threads()).withMemory(session.memory()),
+            type);
+    if (table.spooled() > 0) {
+      session.talk(
+          table.name()
+              + ": "
+              + Wording.size(table.spooled())
+              + " of values in a temporary file (--max-memory "
+              + Wording.size(session.memory())
+              + ")");
+    }
     if (table.skipped() > 0) {
       session.warn(
           table.name()
@@ -524,7 +537,16 @@ final class InputFiles implements AutoCloseable {
       throw new UsageException(option + ": expected a file, found an empty name");
     }
     if (file.equals(STANDARD_INPUT)) {
-      return InputBytes.spool("standard input", session.in());
+      InputBytes bytes = InputBytes.spool("standard input", session.in(), session.spoolMemory());
+      if (bytes.size() > session.spoolMemory()) {
+        session.talk(
+            "standard input: "
+                + Wording.size(bytes.size())
+                + ", in a temporary file (--max-memory "
+                + Wording.size(session.spoolMemory())
+                + ")");
+      }
+      return bytes;
     }
     try {
       return InputBytes.open(Path.of(file));

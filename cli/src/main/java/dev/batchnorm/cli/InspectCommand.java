@@ -70,6 +70,7 @@ final class InspectCommand implements Callable<Integer> {
     session.use(global);
     axes.check();
     format.check();
+    format.text().requireNoGaps("inspect");
     Engine engine = engineOptions.engine(session);
     try (InputFiles inputs = new InputFiles(session)) {
       Inspection inspection = inspect(inputs.contents(file, format, DType.F64), engine);

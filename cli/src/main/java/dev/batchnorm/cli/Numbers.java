@@ -4,6 +4,9 @@ import dev.batchnorm.DType;
 import dev.batchnorm.format.Decimals;
 import java.math.BigInteger;
 import java.nio.charset.StandardCharsets;
+import java.util.Locale;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /** Numbers typed on the command line, by the grammar of CSV cells. */
 final class Numbers {
@@ -38,6 +41,21 @@ final class Numbers {
     }
     throw new UsageException(
         option + ": expected a whole number from 0 to " + largest + ", found " + text);
+  }
+
+  /** A size such as 1000000, 500K, 1.5G: bytes, with K, M, G and T for powers of 1024. */
+  static long bytes(String option, String text) {
+    Matcher size =
+        Pattern.compile("([0-9]{1,18}(?:\\.[0-9]{1,18})?)([kmgt]?)(?:i?b)?")
+            .matcher(text.toLowerCase(Locale.ROOT));
+    if (size.matches()) {
+      int power = " kmgt".indexOf(size.group(2).isEmpty() ? " " : size.group(2));
+      double bytes = Double.parseDouble(size.group(1)) * Math.pow(1024, power);
+      if (bytes <= 1L << 62) {
+        return (long) bytes;
+      }
+    }
+    throw new UsageException(option + ": expected a size such as 500M or 2G, found " + text);
   }
 
   /** A weight from 0 to 1. */

@@ -25,6 +25,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
 /** The files a command writes: they appear when {@link #finish} is called, none if it is not. */
@@ -122,7 +123,11 @@ final class OutputFiles implements AutoCloseable {
     write(npz, "mean", s.mean(), channels);
     write(npz, "variance", s.variance(), channels);
     write(npz, "inverse_std", s.inverseStd(), channels);
-    write(npz, "count", channels == 0 ? 0 : s.count()[0]);
+    if (LongStream.of(s.count()).distinct().count() > 1) {
+      write(npz, "count", s.count(), channels); // cells were left out
+    } else {
+      write(npz, "count", channels == 0 ? 0 : s.count()[0]);
+    }
     write(npz, "eps", new double[] {s.eps()});
     if (running != null) {
       write(npz, "running_mean", running.mean(), channels);

@@ -2,6 +2,7 @@ package dev.batchnorm.cli;
 
 import dev.batchnorm.format.AtomicOutput;
 import dev.batchnorm.format.ClosedPipeException;
+import dev.batchnorm.format.InputBytes;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.PrintStream;
@@ -18,11 +19,16 @@ import java.util.stream.Collectors;
 final class Session {
   private static final Pattern PLAIN = Pattern.compile("[\\w@%+=:,./-]+");
 
+  private static final int MOST_SPOOLED = 1 << 30;
+
   private final List<String> arguments;
   private final InputStream in;
   private final OutputStream out;
   private final PrintStream error;
   private GlobalOptions options = new GlobalOptions();
+  private int threads = Runtime.getRuntime().availableProcessors();
+  private long memory = Runtime.getRuntime().maxMemory() / 4;
+  private int spoolMemory = (int) Math.min(memory, InputBytes.SPOOLED_IN_MEMORY);
 
   Session(List<String> arguments, InputStream in, OutputStream out, PrintStream error) {
     this.arguments = arguments;
@@ -45,6 +51,29 @@ final class Session {
 
   void use(GlobalOptions chosen) {
     options = chosen;
+    if (chosen.maxMemory != null) {
+      memory = Numbers.bytes("--max-memory", chosen.maxMemory);
+      spoolMemory = (int) Math.min(memory, MOST_SPOOLED);
+    }
+  }
+
+  /** Lets files be read and written by that many threads. */
+  void useThreads(int chosen) {
+    threads = chosen;
+  }
+
+  int threads() {
+    return threads;
+  }
+
+  /** The bytes of values that may be held in memory. */
+  long memory() {
+    return memory;
+  }
+
+  /** The bytes of standard input that may be held in memory. */
+  int spoolMemory() {
+    return spoolMemory;
   }
 
   boolean showsStackTraces() {

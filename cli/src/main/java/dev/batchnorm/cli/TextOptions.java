@@ -45,8 +45,10 @@ final class TextOptions {
 
   @Option(
       names = "--missing",
-      paramLabel = "nan|skip",
-      description = "What an empty CSV cell means: NaN, or skip its row. Default: an error.")
+      paramLabel = "nan|skip|ignore",
+      description =
+          "What an empty CSV cell means: NaN; skip its row; or ignore, where each column counts the cells it has and "
+              + "empty ones stay empty. Default: an error.")
   private @Nullable String missing;
 
   /** Checks what can be checked before a file is opened. */
@@ -55,6 +57,15 @@ final class TextOptions {
       throw new UsageException("--columns: expected names, numbers or ranges, found an empty list");
     }
     csv(FileFormat.CSV);
+  }
+
+  /** Refuses to leave cells out where results belong to whole rows. */
+  void requireNoGaps(String command) {
+    if ("ignore".equals(missing)) {
+      throw new UsageException(
+          "--missing: expected nan or skip for " + command + ", found ignore",
+          "forward, infer, stats and convert can leave cells out");
+    }
   }
 
   CsvOptions csv(FileFormat of) {
@@ -98,8 +109,10 @@ final class TextOptions {
     return switch (text) {
       case "nan" -> CsvOptions.Missing.NAN;
       case "skip" -> CsvOptions.Missing.SKIP;
+      case "ignore" -> CsvOptions.Missing.IGNORE;
       default ->
-          throw new UsageException("--missing: expected nan or skip, found \"" + text + "\"");
+          throw new UsageException(
+              "--missing: expected nan, skip or ignore, found \"" + text + "\"");
     };
   }
 

@@ -83,6 +83,7 @@ final class VerifyCommand implements Callable<Integer> {
   public Integer call() {
     session.use(global);
     batch.check();
+    batch.format().text().requireNoGaps("verify");
     Double typed = affine.eps();
     double eps = typed != null ? typed : Convention.PYTORCH.eps();
     Engine engine = engineOptions.engineOr(session, "native");

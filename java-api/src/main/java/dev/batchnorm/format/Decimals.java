@@ -1,5 +1,7 @@
 package dev.batchnorm.format;
 
+import ch.randelshofer.fastdoubleparser.JavaDoubleParser;
+import ch.randelshofer.fastdoubleparser.JavaFloatParser;
 import com.fasterxml.jackson.core.io.schubfach.DoubleToDecimal;
 import com.fasterxml.jackson.core.io.schubfach.FloatToDecimal;
 import dev.batchnorm.DType;
@@ -21,6 +23,11 @@ public final class Decimals {
 
   private static final int LOWEST_PLAIN_EXPONENT = -4;
   private static final int FIRST_SCIENTIFIC_EXPONENT = 16;
+
+  /** Java prints no exponent from here to there, and never fewer digits than Python. */
+  private static final double LEAST_ALIKE = 1e-3;
+
+  private static final double FIRST_UNLIKE = 1e7;
 
   /** Five digits tell all f16 numbers apart. */
   private static final int MOST_DIGITS_16 = 5;
@@ -59,8 +66,12 @@ public final class Decimals {
           case F32 -> shortest32((float) value);
           case F64 -> shortest64(value);
         };
+    double size = Math.abs(value);
+    if (type != DType.F16 && size >= LEAST_ALIKE && size < FIRST_UNLIKE) {
+      return putAscii(shortest, into, at); // Java prints it as Python does
+    }
     // Python decides by the digits, numpy by the value: the f32 nearest to 0.0001 is below it.
-    boolean below = type != DType.F64 && Math.abs(value) < 1e-4;
+    boolean below = type != DType.F64 && size < 1e-4;
     return putPython(shortest, below ? LOWEST_PLAIN_EXPONENT + 1 : LOWEST_PLAIN_EXPONENT, into, at);
   }
 
@@ -105,7 +116,10 @@ public final class Decimals {
   }
 
   private static int putSpecial(double value, byte[] into, int at) {
-    String text = Double.isNaN(value) ? "nan" : value > 0 ? "inf" : "-inf";
+    return putAscii(Double.isNaN(value) ? "nan" : value > 0 ? "inf" : "-inf", into, at);
+  }
+
+  private static int putAscii(String text, byte[] into, int at) {
     for (int i = 0; i < text.length(); i++) {
       into[at + i] = (byte) text.charAt(i);
     }
@@ -298,12 +312,11 @@ public final class Decimals {
       }
       return bytes[from] == '-' ? Double.NEGATIVE_INFINITY : Double.POSITIVE_INFINITY;
     }
-    String text = new String(bytes, from, to - from, StandardCharsets.ISO_8859_1);
     double value =
         switch (type) {
-          case F16 -> parse16(text);
-          case F32 -> Float.parseFloat(text);
-          case F64 -> Double.parseDouble(text);
+          case F16 -> parse16(new String(bytes, from, to - from, StandardCharsets.ISO_8859_1));
+          case F32 -> JavaFloatParser.parseFloat(bytes, from, to - from);
+          case F64 -> JavaDoubleParser.parseDouble(bytes, from, to - from);
         };
     if (Double.isInfinite(value)) {
       throw new NumberFormatException(
@@ -312,7 +325,7 @@ public final class Decimals {
               + " ("
               + type.label()
               + "), found "
-              + Wording.quoted(text));
+              + Wording.quoted(new String(bytes, from, to - from, StandardCharsets.ISO_8859_1)));
     }
     return value;
   }

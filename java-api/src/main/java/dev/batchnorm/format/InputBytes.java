@@ -18,6 +18,9 @@ import java.util.Objects;
  * process by a signal.
  */
 public abstract class InputBytes implements AutoCloseable {
+  /** What {@link #spool(String, InputStream)} holds in memory. */
+  public static final int SPOOLED_IN_MEMORY = Spool.MEMORY_LIMIT;
+
   private final String name;
   private final long size;
 
@@ -63,7 +66,18 @@ public abstract class InputBytes implements AutoCloseable {
    * @param name what messages call the input
    */
   public static InputBytes spool(String name, InputStream stream) {
-    Spool spool = new Spool(name);
+    return spool(name, stream, SPOOLED_IN_MEMORY);
+  }
+
+  /**
+   * Reads the stream to its end: into memory, or beyond a limit into a temporary file that vanishes
+   * with the process. The stream is left open.
+   *
+   * @param name what messages call the input
+   * @param memoryLimit the bytes that are held in memory
+   */
+  public static InputBytes spool(String name, InputStream stream, int memoryLimit) {
+    Spool spool = new Spool(name, memoryLimit);
     boolean done = false;
     try {
       byte[] buffer = new byte[1 << 16];

@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  * behind.
  */
 public final class Spool implements AutoCloseable {
-  private static final int MEMORY_LIMIT = 64 << 20;
+  static final int MEMORY_LIMIT = 64 << 20;
 
   private final String name;
   private final int memoryLimit;
@@ -40,7 +40,13 @@ public final class Spool implements AutoCloseable {
     this(name, MEMORY_LIMIT);
   }
 
-  Spool(String name, int memoryLimit) {
+  /**
+   * An empty spool.
+   *
+   * @param name what messages call the bytes
+   * @param memoryLimit the bytes that are held in memory
+   */
+  public Spool(String name, int memoryLimit) {
     this.name = name;
     this.memoryLimit = memoryLimit;
   }

@@ -5,26 +5,17 @@ import dev.batchnorm.format.Decimals;
 import dev.batchnorm.format.NumberType;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 
-/** Collects bytes of CSV and hands them to the output in blocks. */
+/** Grows by bytes of CSV until they are handed to the output. */
 final class CsvBytes {
-  private static final int BLOCK = 1 << 16;
-
-  private final AtomicOutput out;
-  private final byte[] bytes = new byte[BLOCK];
+  private byte[] bytes = new byte[1 << 16];
   private int count;
 
-  CsvBytes(AtomicOutput out) {
-    this.out = out;
-  }
-
   void put(byte[] from, int start, int end) {
-    for (int at = start; at < end; ) {
-      int part = Math.min(reserve(1), end - at);
-      System.arraycopy(from, at, bytes, count, part);
-      count += part;
-      at += part;
-    }
+    reserve(end - start);
+    System.arraycopy(from, start, bytes, count, end - start);
+    count += end - start;
   }
 
   void put(byte[] from) {
@@ -56,15 +47,18 @@ final class CsvBytes {
     put((isCut ? quoted : text).getBytes(StandardCharsets.ISO_8859_1));
   }
 
-  /** Makes room for that many bytes and tells how much there is. */
-  private int reserve(int needed) {
+  private void reserve(int needed) {
     if (bytes.length - count < needed) {
-      flush();
+      bytes = Arrays.copyOf(bytes, Math.max(2 * bytes.length, Math.addExact(count, needed)));
     }
-    return bytes.length - count;
   }
 
-  void flush() {
+  /** The number of bytes collected. */
+  int count() {
+    return count;
+  }
+
+  void writeTo(AtomicOutput out) {
     out.write(ByteBuffer.wrap(bytes, 0, count));
     count = 0;
   }

@@ -3,59 +3,61 @@ package dev.batchnorm.format.csv;
 import dev.batchnorm.InputException;
 import org.jspecify.annotations.Nullable;
 
-/** What stands around the numbers of a CSV output: delimiters, line ends, and repeated cells. */
-final class CsvLayout {
-  private final String file;
-  private final CsvOptions options;
-  private final int fields;
-  private final int[] selected;
-  private final char delimiter;
-  private final byte[] lineEnd;
-  private final @Nullable CsvRecords repeated;
+/**
+ * What stands around the numbers of a CSV output: delimiters, line ends, and cells repeated from
+ * the file they came from.
+ *
+ * @param file what messages call the file that is repeated
+ * @param options how it was read
+ * @param fields the fields of each record
+ * @param selected the fields that hold numbers, ascending
+ * @param delimiter the output's, which may be another than that of the repeated records
+ * @param rows where the repeated records are; null if nothing is repeated
+ */
+@SuppressWarnings("ArrayRecordComponent")
+record CsvLayout(
+    String file,
+    CsvOptions options,
+    int fields,
+    int[] selected,
+    char delimiter,
+    byte[] lineEnd,
+    @Nullable CsvRows rows) {
 
   /**
-   * A layout.
+   * Writes what stands before the number in the 0-based column of the numbers.
    *
-   * @param selected the fields that hold numbers, ascending
-   * @param delimiter the output's, which may be another than that of the repeated records
-   * @param repeated the records, before the first row, whose other fields are repeated; null if
-   *     there are none
+   * @param repeated the records, before that of the row if this is its first number; null if
+   *     nothing is repeated
    */
-  CsvLayout(
-      String file,
-      CsvOptions options,
-      int fields,
-      int[] selected,
-      char delimiter,
-      byte[] lineEnd,
-      @Nullable CsvRecords repeated) {
-    this.file = file;
-    this.options = options;
-    this.fields = fields;
-    this.selected = selected;
-    this.delimiter = delimiter;
-    this.lineEnd = lineEnd;
-    this.repeated = repeated;
-  }
-
-  /** Writes what stands before the number in the 0-based column of the numbers. */
-  void before(int column, CsvBytes bytes) {
-    if (column == 0) {
-      nextRecord();
+  void before(int column, @Nullable CsvRecords repeated, CsvBytes bytes) {
+    if (column == 0 && repeated != null) {
+      moveToNextRow(repeated);
     }
-    copy(column == 0 ? 0 : selected[column - 1] + 1, selected[column], bytes);
+    copy(column == 0 ? 0 : selected[column - 1] + 1, selected[column], repeated, bytes);
     if (selected[column] > 0) {
       bytes.put(delimiter);
     }
   }
 
   /** Writes what stands after the last number of a row. */
-  void afterRow(CsvBytes bytes) {
-    copy(selected[selected.length - 1] + 1, fields, bytes);
+  void afterRow(@Nullable CsvRecords repeated, CsvBytes bytes) {
+    copy(selected[selected.length - 1] + 1, fields, repeated, bytes);
     bytes.put(lineEnd);
   }
 
-  private void copy(int from, int to, CsvBytes bytes) {
+  /** Whether the cell of a number stays empty; then it was written as it stands in the file. */
+  boolean leavesEmpty(int column, @Nullable CsvRecords repeated, CsvBytes bytes) {
+    if (repeated == null
+        || options.missing() != CsvOptions.Missing.IGNORE
+        || !repeated.cell(selected[column]).isEmpty()) {
+      return false;
+    }
+    repeated.copyField(selected[column], delimiter, bytes);
+    return true;
+  }
+
+  private void copy(int from, int to, @Nullable CsvRecords repeated, CsvBytes bytes) {
     if (repeated != null) {
       for (int field = from; field < to; field++) {
         if (field > 0) {
@@ -66,10 +68,8 @@ final class CsvLayout {
     }
   }
 
-  private void nextRecord() {
-    if (repeated == null) {
-      return;
-    }
+  /** Moves on to the next record that was a row that counts. */
+  void moveToNextRow(CsvRecords repeated) {
     do {
       if (!repeated.next() || repeated.fields() != fields) {
         throw new InputException(

@@ -12,9 +12,18 @@ import dev.batchnorm.format.FileFormat;
  * @param columns the columns to select as in {@code a,b,3-5}, empty for all
  * @param exclude the columns to leave out of those, empty for none
  * @param missing what an empty cell means
+ * @param threads the threads that read and write, at least 1
+ * @param memory the bytes of values that are held in memory; what is more waits in a temporary file
  */
 public record CsvOptions(
-    char delimiter, char comment, Header header, String columns, String exclude, Missing missing) {
+    char delimiter,
+    char comment,
+    Header header,
+    String columns,
+    String exclude,
+    Missing missing,
+    int threads,
+    long memory) {
   /** Stands for a delimiter that the first record tells. */
   public static final char AUTO = 0;
 
@@ -38,7 +47,9 @@ public record CsvOptions(
     /** It is NaN. */
     NAN,
     /** Its row is dropped. */
-    SKIP
+    SKIP,
+    /** It is absent: statistics leave it out, and it stays empty where it is written to CSV. */
+    IGNORE
   }
 
   /**
@@ -58,6 +69,12 @@ public record CsvOptions(
               + delimiter
               + "'");
     }
+    if (threads < 1) {
+      throw new IllegalArgumentException("threads: expected at least 1, found " + threads);
+    }
+    if (memory < 0) {
+      throw new IllegalArgumentException("memory: expected at least 0 bytes, found " + memory);
+    }
     if (comment != NONE && (comment > 126 || comment <= ' ' || comment == '"')) {
       throw new IllegalArgumentException(
           "comment: expected one visible ASCII character, found '" + comment + "'");
@@ -68,39 +85,59 @@ public record CsvOptions(
     }
   }
 
-  /** The defaults: comma, or tab for TSV; no comments; all columns; no empty cells. */
+  /**
+   * The defaults: comma, or tab for TSV; no comments; all columns; no empty cells; all processors,
+   * and a quarter of the memory that Java may use.
+   */
   public static CsvOptions of(FileFormat format) {
     return new CsvOptions(
-        format == FileFormat.TSV ? '\t' : ',', NONE, Header.AUTO, "", "", Missing.ERROR);
+        format == FileFormat.TSV ? '\t' : ',',
+        NONE,
+        Header.AUTO,
+        "",
+        "",
+        Missing.ERROR,
+        Runtime.getRuntime().availableProcessors(),
+        Runtime.getRuntime().maxMemory() / 4);
   }
 
   /** These options with another delimiter. */
   public CsvOptions withDelimiter(char delimiter) {
-    return new CsvOptions(delimiter, comment, header, columns, exclude, missing);
+    return new CsvOptions(delimiter, comment, header, columns, exclude, missing, threads, memory);
   }
 
   /** These options with a comment character. */
   public CsvOptions withComment(char comment) {
-    return new CsvOptions(delimiter, comment, header, columns, exclude, missing);
+    return new CsvOptions(delimiter, comment, header, columns, exclude, missing, threads, memory);
   }
 
   /** These options with another meaning of the first record. */
   public CsvOptions withHeader(Header header) {
-    return new CsvOptions(delimiter, comment, header, columns, exclude, missing);
+    return new CsvOptions(delimiter, comment, header, columns, exclude, missing, threads, memory);
   }
 
   /** These options with other columns to select. */
   public CsvOptions withColumns(String columns) {
-    return new CsvOptions(delimiter, comment, header, columns, exclude, missing);
+    return new CsvOptions(delimiter, comment, header, columns, exclude, missing, threads, memory);
   }
 
   /** These options with other columns to leave out. */
   public CsvOptions withExclude(String exclude) {
-    return new CsvOptions(delimiter, comment, header, columns, exclude, missing);
+    return new CsvOptions(delimiter, comment, header, columns, exclude, missing, threads, memory);
   }
 
   /** These options with another meaning of empty cells. */
   public CsvOptions withMissing(Missing missing) {
-    return new CsvOptions(delimiter, comment, header, columns, exclude, missing);
+    return new CsvOptions(delimiter, comment, header, columns, exclude, missing, threads, memory);
+  }
+
+  /** These options with other threads. */
+  public CsvOptions withThreads(int threads) {
+    return new CsvOptions(delimiter, comment, header, columns, exclude, missing, threads, memory);
+  }
+
+  /** These options with another limit of memory. */
+  public CsvOptions withMemory(long memory) {
+    return new CsvOptions(delimiter, comment, header, columns, exclude, missing, threads, memory);
   }
 }

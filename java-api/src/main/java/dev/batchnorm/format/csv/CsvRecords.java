@@ -3,7 +3,10 @@ package dev.batchnorm.format.csv;
 import dev.batchnorm.InputException;
 import dev.batchnorm.format.InputBytes;
 import dev.batchnorm.format.Wording;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.CharBuffer;
 import java.nio.charset.CharsetDecoder;
 import java.nio.charset.CoderResult;
@@ -18,11 +21,24 @@ import org.jspecify.annotations.Nullable;
  */
 final class CsvRecords {
   private static final int BLOCK = 1 << 16;
+  static final int MOST_BYTES = 1 << 30;
+  static final String LONE_RETURN =
+      "a carriage return alone ends no line; tr '\\r' '\\n' makes line feeds of them";
   private static final int END = -1;
+
+  // Eight bytes at once.
+  private static final VarHandle EIGHT =
+      MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
+  private static final long ONES = 0x0101010101010101L;
+  private static final long HIGHEST = 0x8080808080808080L;
+  private static final long LINE_FEEDS = '\n' * ONES;
+  private static final long QUOTES = '"' * ONES;
 
   private final InputBytes in;
   private final int delimiter;
   private final int comment;
+  private final long stop;
+  private final int mostBytes;
 
   private byte[] buffer = new byte[BLOCK];
   private int base;
@@ -31,21 +47,43 @@ final class CsvRecords {
 
   private int length;
   private boolean crlf;
-  private long line = 1;
+  private long line;
   private long lineBreaks;
 
   private int fields;
   private int[] starts = new int[16];
   private int[] ends = new int[16];
 
-  CsvRecords(InputBytes in, char delimiter, char comment) {
+  /** All records, the delimiter known. */
+  CsvRecords(InputBytes in, CsvOptions options) {
+    this(in, options, startOfText(in), 1, Long.MAX_VALUE, MOST_BYTES);
+  }
+
+  /**
+   * The records that begin in a part of the file.
+   *
+   * @param options with a known delimiter
+   * @param start where the first record begins
+   * @param line its line
+   * @param stop where no record begins that belongs to the part
+   * @param mostBytes a record longer than this is refused
+   */
+  CsvRecords(InputBytes in, CsvOptions options, long start, long line, long stop, int mostBytes) {
     this.in = in;
-    this.delimiter = delimiter;
-    this.comment = comment == CsvOptions.NONE ? END - 1 : comment;
-    if (in.size() >= 3
-        && Arrays.equals(in.start(3), new byte[] {(byte) 0xEF, (byte) 0xBB, (byte) 0xBF})) {
-      filePosition = 3;
-    }
+    this.delimiter = options.delimiter();
+    this.comment = options.comment() == CsvOptions.NONE ? END - 1 : options.comment();
+    this.filePosition = start;
+    this.line = line;
+    this.stop = stop;
+    this.mostBytes = mostBytes;
+  }
+
+  /** After the byte order mark, if there is one. */
+  private static long startOfText(InputBytes in) {
+    return in.size() >= 3
+            && Arrays.equals(in.start(3), new byte[] {(byte) 0xEF, (byte) 0xBB, (byte) 0xBF})
+        ? 3
+        : 0;
   }
 
   /** Moves to the next record and tells whether there is one. */
@@ -55,13 +93,68 @@ final class CsvRecords {
       length = 0;
       line += lineBreaks;
       lineBreaks = 0;
-      if (peek(0) == END) {
+      if (position() >= stop || peek(0) == END) {
         return false;
       }
     } while (skipLine());
-    readRecord();
-    checkText();
+    if (!readPlainRecord()) {
+      readRecord();
+      checkText();
+    }
     return true;
+  }
+
+  /**
+   * Reads a record of ASCII without quotes that ends with a line feed in the buffer, as most do;
+   * else tells that it is none.
+   */
+  private boolean readPlainRecord() {
+    byte[] bytes = buffer;
+    int separator = delimiter;
+    int end = limit;
+    int first = base;
+    int start = base;
+    int count = 0;
+    long separators = separator * ONES;
+    for (int i = first; i < end; i++) {
+      while (i + Long.BYTES <= end) {
+        long eight = (long) EIGHT.get(bytes, i);
+        long found =
+            zeros(eight ^ separators) | zeros(eight ^ LINE_FEEDS) | zeros(eight ^ QUOTES) | (eight & HIGHEST);
+        if (found != 0) {
+          i += Long.numberOfTrailingZeros(found) >>> 3;
+          break;
+        }
+        i += Long.BYTES;
+      }
+      int b = i < end ? bytes[i] : 0;
+      if (b == separator || b == '\n') {
+        boolean last = b == '\n';
+        crlf = last && i > start && bytes[i - 1] == '\r';
+        if (count == starts.length) {
+          starts = Arrays.copyOf(starts, 2 * count);
+          ends = Arrays.copyOf(ends, 2 * count);
+        }
+        starts[count] = start - first;
+        ends[count] = (crlf ? i - 1 : i) - first;
+        count++;
+        if (last) {
+          fields = count;
+          length = i + 1 - first;
+          lineBreaks = 1;
+          return true;
+        }
+        start = i + 1;
+      } else if (b == '"' || b < 0) {
+        return false;
+      }
+    }
+    return false;
+  }
+
+  /** The highest bit of the first byte that is 0; those behind it may be wrong. */
+  private static long zeros(long eight) {
+    return (eight - ONES) & ~eight & HIGHEST;
   }
 
   private boolean skipLine() {
@@ -207,7 +300,7 @@ final class CsvRecords {
         System.arraycopy(buffer, base, buffer, 0, limit - base);
         limit -= base;
         base = 0;
-      } else if (buffer.length >= 1 << 30) {
+      } else if (buffer.length >= mostBytes) {
         throw new InputException(in.name() + ":" + line + ": expected a record below 1 GiB");
       } else {
         buffer = Arrays.copyOf(buffer, 2 * buffer.length);
@@ -259,6 +352,11 @@ final class CsvRecords {
     return line;
   }
 
+  /** Where the record begins in the file; after the last, where the next part begins. */
+  long position() {
+    return filePosition - (limit - base);
+  }
+
   /** The number of fields. */
   int fields() {
     return fields;
@@ -269,9 +367,14 @@ final class CsvRecords {
     return crlf;
   }
 
-  /** The record without its line end. */
-  byte[] record() {
-    return Arrays.copyOfRange(buffer, base, base + ends[fields - 1]);
+  /** Whether a carriage return in the record stands alone. */
+  boolean hasLoneReturn() {
+    for (int i = base; i < base + ends[fields - 1]; i++) {
+      if (buffer[i] == '\r' && (i + 1 == base + ends[fields - 1] || buffer[i + 1] != '\n')) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /** The field as it stands in the file. */

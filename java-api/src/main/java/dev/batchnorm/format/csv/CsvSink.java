@@ -9,29 +9,40 @@ import dev.batchnorm.format.AtomicOutput;
 import dev.batchnorm.format.FileFormat;
 import dev.batchnorm.format.NumberType;
 import dev.batchnorm.format.npy.NpySink;
+import dev.batchnorm.tasks.Workers;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.Collections;
+import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
+import java.util.stream.LongStream;
+import org.jspecify.annotations.Nullable;
 
 /** Writes an array of at most two axes as CSV: rows are samples, columns are channels. */
 public final class CsvSink implements ArraySink, AutoCloseable {
+  /** Numbers that a thread makes text of at once: some milliseconds of work. */
+  private static final int PIECE = 1 << 15;
+
   private final AtomicOutput out;
-  private final CsvBytes bytes;
   private final NumberType type;
   private final CsvLayout layout;
   private final int columns;
   private final long[] sizes;
   private long missing;
-  private int column;
   private ByteBuffer room = ByteBuffer.allocateDirect(0).order(ByteOrder.LITTLE_ENDIAN);
 
-  CsvSink(
-      AtomicOutput out, CsvBytes bytes, NumberType type, CsvLayout layout, long rows, int columns) {
+  /** What is still to be written before the first number. */
+  private final CsvBytes header;
+
+  /** The repeated records, at that of the number written last. */
+  private @Nullable CsvRecords repeated;
+
+  CsvSink(AtomicOutput out, CsvBytes header, NumberType type, CsvLayout layout, long rows) {
     this.out = out;
-    this.bytes = bytes;
+    this.header = header;
     this.type = type;
     this.layout = layout;
-    this.columns = columns;
+    this.columns = layout.selected().length;
     this.sizes = new long[] {rows, columns};
     this.missing = rows * columns;
   }
@@ -75,7 +86,7 @@ public final class CsvSink implements ArraySink, AutoCloseable {
             CsvOptions.of(format).delimiter(),
             new byte[] {'\n'},
             null);
-    return new CsvSink(out, new CsvBytes(out), type, layout, rows, columns);
+    return new CsvSink(out, new CsvBytes(), type, layout, rows);
   }
 
   private static int columns(AtomicOutput out, long... sizes) {
@@ -109,16 +120,59 @@ public final class CsvSink implements ArraySink, AutoCloseable {
 
   @Override
   public void write(ByteBuffer values) {
+    header.writeTo(out);
     ByteBuffer littleEndian = values.duplicate().order(ByteOrder.LITTLE_ENDIAN);
-    for (; values.hasRemaining(); values.position(values.position() + type.bytes())) {
-      layout.before(column, bytes);
-      bytes.putNumber(type, littleEndian, values.position());
-      if (++column == columns) {
-        layout.afterRow(bytes);
-        column = 0;
-      }
-      missing--;
+    long first = sizes[0] * columns - missing;
+    long end = first + values.remaining() / type.bytes();
+    long[] cuts = cuts(first, end);
+    Workers workers = new Workers(cuts.length - 1);
+    IntConsumer worker =
+        piece -> {
+          CsvRecords records = piece == 0 ? repeated : null;
+          if (layout.rows() != null && records == null) {
+            records = layout.rows().recordsFrom(layout.rows().blockOf(cuts[piece] / columns));
+          }
+          CsvBytes text = new CsvBytes();
+          for (long at = cuts[piece]; at < cuts[piece + 1]; at++) {
+            int column = (int) (at % columns);
+            layout.before(column, records, text);
+            if (!layout.leavesEmpty(column, records, text)) {
+              int index = (int) (at - first);
+              text.putNumber(type, littleEndian, values.position() + index * type.bytes());
+            }
+            if (column == columns - 1) {
+              layout.afterRow(records, text);
+            }
+          }
+          workers.awaitTurn(piece);
+          text.writeTo(out);
+          if (piece == cuts.length - 2) {
+            repeated = records;
+          }
+          workers.endTurn();
+        };
+    int threads = Math.max(1, Math.min(layout.options().threads(), cuts.length - 1));
+    workers.run(Collections.nCopies(threads, worker));
+    missing -= end - first;
+    values.position(values.limit());
+  }
+
+  /**
+   * Where the numbers are cut for the threads: at ends of rows, and where records are repeated, at
+   * the blocks in which they were read, which can be found again.
+   */
+  private long[] cuts(long first, long end) {
+    LongStream.Builder cuts = LongStream.builder().add(first);
+    CsvRows rows = layout.rows();
+    long at = first;
+    while (at < end) {
+      long row = at / columns;
+      long cut =
+          rows == null ? (at + PIECE + columns - 1) / columns : rows.endOf(rows.blockOf(row));
+      at = Math.min(cut * columns, end);
+      cuts.add(at);
     }
+    return cuts.build().toArray();
   }
 
   /**
@@ -128,7 +182,7 @@ public final class CsvSink implements ArraySink, AutoCloseable {
    */
   public void finish() {
     NpySink.requireComplete(missing, sizes);
-    bytes.flush();
+    header.writeTo(out);
     out.commit();
   }
 

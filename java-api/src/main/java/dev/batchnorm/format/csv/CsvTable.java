@@ -15,10 +15,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
-import java.util.Set;
 import java.util.stream.IntStream;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The selected columns of a CSV file in memory: rows are samples, columns are channels. What is not
@@ -26,28 +23,16 @@ import org.jspecify.annotations.Nullable;
  */
 public final class CsvTable implements AutoCloseable {
   private static final char[] DELIMITERS = {',', ';', '\t'};
-  private static final String LONE_RETURN =
-      "a carriage return alone ends no line; tr '\\r' '\\n' makes line feeds of them";
-  private static final Set<String> MISSING_MARKS =
-      Set.of("n/a", "#n/a", "na", "null", "none", "missing", "-", "?", ".");
 
   private final InputBytes in;
   private final CsvOptions options;
-  private final CsvValues values;
-  private int fields;
-  private int[] selected = {};
-  private boolean crlf;
-  private List<byte[]> header = List.of();
-  private List<String> names = List.of();
-  private long rows;
-  private final List<Long> skippedRows = new ArrayList<>();
-  private boolean countsColumns;
-
-  private CsvTable(InputBytes in, CsvOptions options, DType cellType) {
-    this.in = in;
-    this.options = options;
-    this.values = new CsvValues(cellType);
-  }
+  private final int fields;
+  private final int[] selected;
+  private final boolean crlf;
+  private final List<byte[]> header;
+  private final List<String> names;
+  private final CsvRows rows;
+  private final boolean countsColumns;
 
   /**
    * Reads the whole table; each cell is rounded once to the type. The input belongs to the table
@@ -63,9 +48,7 @@ public final class CsvTable implements AutoCloseable {
     }
     CsvOptions known =
         options.withDelimiter(delimiter == CsvOptions.AUTO ? DELIMITERS[0] : delimiter);
-    CsvTable table = new CsvTable(in, known, cellType);
-    table.readAll();
-    return table;
+    return new CsvTable(in, known, cellType);
   }
 
   /**
@@ -74,7 +57,7 @@ public final class CsvTable implements AutoCloseable {
    * @param column 0-based
    */
   public static List<String> texts(InputBytes in, CsvOptions options, int column) {
-    CsvRecords records = new CsvRecords(in, options.delimiter(), options.comment());
+    CsvRecords records = new CsvRecords(in, options);
     List<String> texts = new ArrayList<>();
     records.next();
     while (records.next()) {
@@ -85,21 +68,23 @@ public final class CsvTable implements AutoCloseable {
 
   /** The cells of the first record, none if there is no record; the input stays the caller's. */
   public static List<String> firstRecord(InputBytes in, CsvOptions options) {
-    CsvRecords records = new CsvRecords(in, options.delimiter(), options.comment());
+    CsvRecords records = new CsvRecords(in, options);
     return records.next() ? names(records) : List.of();
   }
 
   private static boolean splits(InputBytes in, CsvOptions options, char delimiter) {
     try {
-      CsvRecords records = new CsvRecords(in, delimiter, options.comment());
+      CsvRecords records = new CsvRecords(in, options.withDelimiter(delimiter));
       return records.next() && records.fields() > 1;
     } catch (InputException e) {
       return false; // quoted cells followed by another delimiter; a real fault is found on reading
     }
   }
 
-  private void readAll() {
-    CsvRecords records = new CsvRecords(in, options.delimiter(), options.comment());
+  private CsvTable(InputBytes in, CsvOptions options, DType cellType) {
+    this.in = in;
+    this.options = options;
+    CsvRecords records = new CsvRecords(in, options);
     boolean more = records.next();
     if (!more) {
       throw new InputException(in.name() + ": expected at least 1 row of data, found none");
@@ -108,55 +93,41 @@ public final class CsvTable implements AutoCloseable {
     crlf = records.crlf();
     long firstLine = records.line();
     CsvColumns columns = new CsvColumns(in.name(), options);
+    boolean loneReturn = records.hasLoneReturn();
     if (isHeader(records, columns)) {
       List<String> all = names(records);
       selected = columns.select(fields, all);
       header = IntStream.range(0, fields).mapToObj(records::field).toList();
-      List<String> chosen = new ArrayList<>();
-      for (int column : selected) {
-        chosen.add(all.get(column));
-      }
-      names = List.copyOf(chosen);
+      names = IntStream.of(selected).mapToObj(all::get).toList();
+      countsColumns = false;
       more = records.next();
     } else {
       selected = columns.select(fields, List.of());
+      header = List.of();
+      names = List.of();
       countsColumns = options.header() == CsvOptions.Header.AUTO && countsColumns(records);
     }
-    double[] row = new double[selected.length];
-    for (; more; more = records.next()) {
-      if (records.fields() != fields) {
-        throw new InputException(
-            in.name()
-                + ":"
-                + records.line()
-                + ": expected "
-                + fields
-                + (fields == 1 ? " field" : " fields")
-                + " as in line "
-                + firstLine
-                + ", found "
-                + records.fields());
-      }
-      if (readRow(records, row)) {
-        rows++;
-        for (double value : row) {
-          values.add(value);
-        }
-      } else {
-        skippedRows.add(rows + skippedRows.size());
-      }
-    }
-    if (rows == 0 && !skippedRows.isEmpty()) {
-      throw new InputException(
-          in.name()
-              + ": expected at least 1 row without empty cells, found none of "
-              + skippedRows.size());
-    }
-    if (rows == 0) {
+    rows = new CsvRows(in, options, fields, firstLine, selected, cellType, records);
+    if (!more) {
       throw new InputException(
           in.name() + ": expected at least 1 row of data, found only a header",
-          header.stream().anyMatch(CsvTable::hasLoneReturn) ? LONE_RETURN : null,
+          loneReturn ? CsvRecords.LONE_RETURN : null,
           null);
+    }
+    boolean done = false;
+    try {
+      rows.read();
+      if (rows.count() == 0) {
+        throw new InputException(
+            in.name()
+                + ": expected at least 1 row without empty cells, found none of "
+                + rows.skipped().size());
+      }
+      done = true;
+    } finally {
+      if (!done) {
+        rows.close();
+      }
     }
   }
 
@@ -195,8 +166,8 @@ public final class CsvTable implements AutoCloseable {
           "expected names or numbers throughout the first record, found the number "
               + records.cell(number).text()
               + " among names",
-          hasLoneReturn(records.record())
-              ? LONE_RETURN
+          records.hasLoneReturn()
+              ? CsvRecords.LONE_RETURN
               : "--header yes|no says whether the first record is a header");
     }
     return true;
@@ -213,52 +184,6 @@ public final class CsvTable implements AutoCloseable {
     return -1;
   }
 
-  /** Whether the row counts. */
-  private boolean readRow(CsvRecords records, double[] row) {
-    boolean complete = true;
-    for (int i = 0; i < row.length; i++) {
-      CsvRecords.Cell cell = records.cell(selected[i]);
-      if (cell.isEmpty() && options.missing() != CsvOptions.Missing.ERROR) {
-        complete &= options.missing() == CsvOptions.Missing.NAN;
-        row[i] = Double.NaN;
-        continue;
-      }
-      try {
-        row[i] = Decimals.parse(values.type(), cell.bytes, cell.from, cell.to);
-      } catch (NumberFormatException e) {
-        throw records.at(selected[i], String.valueOf(e.getMessage()), hint(records, cell));
-      }
-    }
-    return complete;
-  }
-
-  private static @Nullable String hint(CsvRecords records, CsvRecords.Cell cell) {
-    if (cell.isEmpty()) {
-      return "--missing nan reads empty cells as NaN, --missing skip drops their rows";
-    }
-    if (Decimals.isNumber(cell.bytes, cell.from, cell.to)) {
-      return null; // too large: no choice of columns helps
-    }
-    if (hasLoneReturn(records.record())) {
-      return LONE_RETURN;
-    }
-    if (records.fields() == 1 && cell.text().matches("[^;\t]*[;\t].*")) {
-      return "--delimiter auto finds a semicolon or a tab";
-    }
-    return MISSING_MARKS.contains(cell.text().toLowerCase(Locale.ROOT))
-        ? "--missing nan reads empty cells as NaN"
-        : "--columns and --exclude choose the columns";
-  }
-
-  private static boolean hasLoneReturn(byte... record) {
-    for (int i = 0; i < record.length; i++) {
-      if (record[i] == '\r' && (i + 1 == record.length || record[i + 1] != '\n')) {
-        return true;
-      }
-    }
-    return false;
-  }
-
   /** What messages call this table. */
   public String name() {
     return in.name();
@@ -266,17 +191,22 @@ public final class CsvTable implements AutoCloseable {
 
   /** The number of rows that count. */
   public long rows() {
-    return rows;
+    return rows.count();
+  }
+
+  /** The bytes of values that did not fit in memory and wait in a temporary file. */
+  public long spooled() {
+    return rows.values().spooled();
   }
 
   /** The number of rows dropped for an empty cell. */
   public long skipped() {
-    return skippedRows.size();
+    return rows.skipped().size();
   }
 
   /** The rows dropped for an empty cell, 0-based among all rows of data, ascending. */
   public List<Long> skippedRows() {
-    return List.copyOf(skippedRows);
+    return List.copyOf(rows.skipped());
   }
 
   /**
@@ -309,16 +239,16 @@ public final class CsvTable implements AutoCloseable {
 
   /** The values of a selected column, 0-based. At most 2³¹ − 9 rows. */
   public double[] column(int column) {
-    double[] copy = new double[Math.toIntExact(rows)];
+    double[] copy = new double[Math.toIntExact(rows.count())];
     for (int row = 0; row < copy.length; row++) {
-      copy[row] = values.read((long) row * selected.length + column, 1).get(0);
+      copy[row] = rows.values().read((long) row * selected.length + column, 1).get(0);
     }
     return copy;
   }
 
   /** All selected values, row by row. At most 2³¹ − 9. */
   public double[] values() {
-    return values.read(0, Math.toIntExact(rows * selected.length)).toDoubles();
+    return rows.values().read(0, Math.toIntExact(rows.count() * selected.length)).toDoubles();
   }
 
   /** The table as a batch of shape rows × columns whose columns are the channels. */
@@ -333,7 +263,7 @@ public final class CsvTable implements AutoCloseable {
    */
   public Source source(Axes axes) {
     try {
-      return new TableSource(axes.shape(rows, selected.length));
+      return new TableSource(axes.shape(rows.count(), selected.length));
     } catch (IllegalArgumentException e) {
       throw new InputException(in.name() + ": " + e.getMessage(), null, e);
     }
@@ -358,7 +288,7 @@ public final class CsvTable implements AutoCloseable {
    * are put in quotes.
    */
   public CsvSink sink(AtomicOutput out, NumberType type, char delimiter) {
-    CsvBytes bytes = new CsvBytes(out);
+    CsvBytes bytes = new CsvBytes();
     byte[] lineEnd = crlf ? new byte[] {'\r', '\n'} : new byte[] {'\n'};
     for (int field = 0; field < header.size(); field++) {
       if (field > 0) {
@@ -373,21 +303,17 @@ public final class CsvTable implements AutoCloseable {
     if (!header.isEmpty()) {
       bytes.put(lineEnd);
     }
-    CsvRecords again = null;
-    if (selected.length < fields) {
-      again = new CsvRecords(in, options.delimiter(), options.comment());
-      if (!header.isEmpty()) {
-        again.next();
-      }
-    }
+    boolean keepsCells = selected.length < fields || options.missing() == CsvOptions.Missing.IGNORE;
+    CsvRows repeated = keepsCells ? rows : null;
     CsvLayout layout =
-        new CsvLayout(in.name(), options, fields, selected, delimiter, lineEnd, again);
-    return new CsvSink(out, bytes, type, layout, rows, selected.length);
+        new CsvLayout(in.name(), options, fields, selected, delimiter, lineEnd, repeated);
+    return new CsvSink(out, bytes, type, layout, rows.count());
   }
 
   /** Closes the input; sinks that repeat its cells must be finished before. */
   @Override
   public void close() {
+    rows.close();
     in.close();
   }
 
@@ -410,12 +336,17 @@ public final class CsvTable implements AutoCloseable {
 
     @Override
     public DType type() {
-      return values.type();
+      return rows.values().type();
+    }
+
+    @Override
+    public boolean hasGaps() {
+      return options.missing() == CsvOptions.Missing.IGNORE;
     }
 
     @Override
     public Values chunk(long first, int count) {
-      return values.read(first, count);
+      return rows.values().read(first, count);
     }
 
     @Override
@@ -437,27 +368,27 @@ public final class CsvTable implements AutoCloseable {
 
     @Override
     public NumberType type() {
-      return NumberType.of(values.type());
+      return NumberType.of(rows.values().type());
     }
 
     @Override
     public long[] sizes() {
-      return new long[] {rows, selected.length};
+      return new long[] {rows.count(), selected.length};
     }
 
     @Override
     public long count() {
-      return rows * selected.length;
+      return rows.count() * selected.length;
     }
 
     @Override
     public ByteBuffer read(long first, int count) {
-      int size = Math.multiplyExact(count, values.type().bytes());
+      int size = Math.multiplyExact(count, rows.values().type().bytes());
       if (bytes.capacity() < size) {
         bytes = ByteBuffer.allocateDirect(size).order(ByteOrder.LITTLE_ENDIAN);
       }
-      Values target = Values.of(values.type(), bytes.clear().limit(size));
-      target.put(0, values.read(first, count), 0, count);
+      Values target = Values.of(rows.values().type(), bytes.clear().limit(size));
+      target.put(0, rows.values().read(first, count), 0, count);
       return bytes;
     }
   }

@@ -2,34 +2,112 @@ package dev.batchnorm.format.csv;
 
 import dev.batchnorm.DType;
 import dev.batchnorm.Values;
+import dev.batchnorm.format.InputBytes;
+import dev.batchnorm.format.Spool;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.DoubleBuffer;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
-/** A growing run of values of one type. */
-final class CsvValues {
-  private static final int SEGMENT = 1 << 16;
+/** A growing run of values of one type: in memory up to a limit, beyond it in a temporary file. */
+final class CsvValues implements AutoCloseable {
+  /** Stands for an absent value in a {@link Buffer}. */
+  static final double ABSENT = Double.longBitsToDouble(0x7ff8_0000_0000_0001L);
 
   private final DType type;
-  private final List<Values> segments = new ArrayList<>();
-  private long count;
+  private final long memoryLimit;
+  private final List<Values> parts = new ArrayList<>();
+  private long[] ends = new long[64];
+  private long inMemory;
+  private final Spool spool;
+  private @Nullable InputBytes spooled;
   private Values window;
 
-  CsvValues(DType type) {
+  /**
+   * No values yet.
+   *
+   * @param name what messages call them
+   * @param memoryLimit the bytes that may be held in memory
+   */
+  CsvValues(String name, DType type, long memoryLimit) {
     this.type = type;
-    this.window = Values.allocate(type, 0);
+    this.memoryLimit = memoryLimit;
+    this.spool = new Spool(name, 0);
+    this.window = Values.allocateDirect(type, 0);
   }
 
-  void add(double value) {
-    int at = (int) (count % SEGMENT);
-    if (at == 0) {
-      segments.add(Values.allocate(type, SEGMENT));
+  /** Values as they are found, of a length not known before. */
+  static final class Buffer {
+    private final DType type;
+    private double[] values = new double[1 << 12];
+    private int count;
+
+    Buffer(DType type) {
+      this.type = type;
     }
-    segments.get(segments.size() - 1).set(at, value);
-    count++;
+
+    void add(double... more) {
+      if (count + more.length > values.length) {
+        values = Arrays.copyOf(values, Math.max(2 * values.length, count + more.length));
+      }
+      System.arraycopy(more, 0, values, count, more.length);
+      count += more.length;
+    }
+
+    Values values() {
+      Values result = Values.allocateDirect(type, count);
+      if (type == DType.F64) {
+        ((DoubleBuffer) result.buffer()).put(0, values, 0, count);
+      } else {
+        for (int i = 0; i < count; i++) {
+          if (Double.doubleToRawLongBits(values[i]) == Double.doubleToRawLongBits(ABSENT)) {
+            result.setAbsent(i);
+          } else {
+            result.set(i, values[i]);
+          }
+        }
+      }
+      return result;
+    }
+  }
+
+  /** Appends values, which must not change any more. */
+  void add(Buffer buffer) {
+    if (buffer.count == 0) {
+      return;
+    }
+    Values values = buffer.values();
+    long bytes = (inMemory + values.count()) * type.bytes();
+    if (spool.size() > 0 || bytes > memoryLimit) {
+      spool.write(bytes(values));
+      return;
+    }
+    if (parts.size() == ends.length) {
+      ends = Arrays.copyOf(ends, 2 * ends.length);
+    }
+    inMemory += values.count();
+    ends[parts.size()] = inMemory;
+    parts.add(values);
+  }
+
+  private static ByteBuffer bytes(Values values) {
+    ByteBuffer bytes =
+        ByteBuffer.allocateDirect(values.count() * values.type().bytes())
+            .order(ByteOrder.nativeOrder());
+    Values.of(values.type(), bytes).put(0, values, 0, values.count());
+    return bytes;
   }
 
   DType type() {
     return type;
+  }
+
+  /** The bytes in the temporary file. */
+  long spooled() {
+    return spool.size();
   }
 
   /** The values from {@code first} on, valid until the next call. */
@@ -37,13 +115,33 @@ final class CsvValues {
     if (window.count() < count) {
       window = Values.allocateDirect(type, count);
     }
-    for (int done = 0; done < count; ) {
-      long at = first + done;
-      int from = (int) (at % SEGMENT);
-      int part = Math.min(count - done, SEGMENT - from);
-      window.put(done, segments.get((int) (at / SEGMENT)), from, part);
-      done += part;
+    int done = 0;
+    while (done < count && first + done < inMemory) {
+      int part = partOf(first + done);
+      int from = (int) (first + done - (ends[part] - parts.get(part).count()));
+      int more = Math.min(count - done, parts.get(part).count() - from);
+      window.put(done, parts.get(part), from, more);
+      done += more;
+    }
+    if (done < count) {
+      ByteBuffer bytes =
+          ByteBuffer.allocateDirect((count - done) * type.bytes()).order(ByteOrder.nativeOrder());
+      if (spooled == null) {
+        spooled = spool.input();
+      }
+      spooled.read((first + done - inMemory) * type.bytes(), bytes);
+      window.put(done, Values.of(type, bytes.flip()), 0, count - done);
     }
     return window.slice(0, count);
+  }
+
+  private int partOf(long index) {
+    int found = Arrays.binarySearch(ends, 0, parts.size(), index);
+    return found >= 0 ? found + 1 : -found - 1;
+  }
+
+  @Override
+  public void close() {
+    spool.close();
   }
 }

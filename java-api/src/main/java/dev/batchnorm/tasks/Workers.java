@@ -1,4 +1,4 @@
-package dev.batchnorm;
+package dev.batchnorm.tasks;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
  * Threads that share tasks, handed out one by one in their order. After the first failure none is
  * handed out any more.
  */
-final class Workers {
+public final class Workers {
   private final int tasks;
   private final AtomicInteger next = new AtomicInteger();
 
@@ -21,7 +21,7 @@ final class Workers {
   private @Nullable Throwable failure;
 
   /** For the tasks 0 … tasks − 1. */
-  Workers(int tasks) {
+  public Workers(int tasks) {
     this.tasks = tasks;
   }
 
@@ -32,7 +32,7 @@ final class Workers {
    * @throws RuntimeException or an Error: what the earliest task that failed threw, with the others
    *     suppressed
    */
-  void run(List<? extends IntConsumer> workers) {
+  public void run(List<? extends IntConsumer> workers) {
     List<Thread> threads = new ArrayList<>();
     try {
       for (IntConsumer worker : workers.subList(1, workers.size())) {
@@ -111,7 +111,7 @@ final class Workers {
    *
    * @throws CancellationException if one of them failed, or this thread was interrupted
    */
-  synchronized void awaitTurn(int task) {
+  public synchronized void awaitTurn(int task) {
     while (turn != task) {
       if (failure != null) {
         throw new CancellationException("an earlier task failed");
@@ -126,7 +126,7 @@ final class Workers {
   }
 
   /** Lets the next task have its turn. */
-  synchronized void endTurn() {
+  public synchronized void endTurn() {
     turn++;
     notifyAll();
   }

@@ -1,10 +1,11 @@
-package dev.batchnorm;
+package dev.batchnorm.tasks;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.batchnorm.InputException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
