@@ -229,4 +229,35 @@ static inline jint jni_backward(JNIEnv* env, jclass, jint isa, jint threads, jlo
 
 static inline jint jni_isa_available(JNIEnv*, jclass, jint isa) { return bn_isa_available(isa); }
 
+static inline jlong jni_read_records(JNIEnv* env, jclass, jint type, jint delimiter, jint comment, jint fields,
+                                     jobject selected, jint columns, jobject text, jlong first, jlong size,
+                                     jlong starts_before, jlong most, jobject values, jobject consumed) {
+  Pinned pin(env);
+  const int32_t* which = (const int32_t*)pin.in(selected, 0);
+  const char* from = (const char*)pin.in(text, first);
+  double* to = pin.out_doubles(values);
+  int64_t* bytes = (int64_t*)pin.out(consumed, 0);
+  if (pin.out_of_memory()) return 0;
+  return bn_read_records(bn_records{type, delimiter, comment, fields, columns, which}, from, size, starts_before, most,
+                         to, bytes);
+}
+
+static inline jint jni_write_numbers(JNIEnv* env, jclass, jint type, jlong values, jlong count, jobject text,
+                                     jobject ends) {
+  Pinned pin(env);
+  char* to = (char*)pin.out(text, 0);
+  int32_t* where = (int32_t*)pin.out(ends, 0);
+  BN_RETURN_IF_OUT_OF_MEMORY(pin);
+  bn_write_numbers(type, (const void*)values, count, to, where);
+  return BN_OK;
+}
+
+static inline jlong jni_write_rows(JNIEnv* env, jclass, jint type, jlong values, jlong count, jlong first,
+                                   jlong columns, jint delimiter, jint carriage_return, jobject text) {
+  Pinned pin(env);
+  char* to = (char*)pin.out(text, 0);
+  if (pin.out_of_memory()) return -1;
+  return bn_write_rows(type, (const void*)values, count, first, columns, delimiter, carriage_return, to);
+}
+
 #endif

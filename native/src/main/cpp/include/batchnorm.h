@@ -122,6 +122,34 @@ int32_t bn_backward(bn_how how, bn_view view, int32_t dy_type, const void* dy, i
                     int32_t result_type, double* k1, double* k1_lo, double* k2, double* dgamma, double* dbeta,
                     int32_t dx_type, void* dx);
 
+/* Whether the text functions were built: the compiler's library may lack what they need. */
+int32_t bn_text_available(void);
+
+/* How records of CSV are cut, and which fields are numbers. */
+typedef struct {
+  int32_t type; /* BN_F32 or BN_F64: what cells are rounded to, once */
+  int32_t delimiter;
+  int32_t comment; /* the character that begins a comment, or a negative number */
+  int32_t fields;  /* of each record */
+  int32_t columns; /* fields that are numbers */
+  const int32_t* selected; /* which, 0-based and ascending */
+} bn_records;
+
+/* Reads records from the start of a text, while they are plain: on one line of ASCII that ends in the text, with as many
+ * fields as asked for, those selected finite decimals without quotes. At most `most` records, and none that begins
+ * `starts_before` bytes from the start or farther. Returns their number, and how many bytes they take. */
+int64_t bn_read_records(bn_records records, const char* text, int64_t size, int64_t starts_before, int64_t most,
+                        double* values, int64_t* consumed);
+
+/* Writes numbers, of type BN_F32 or BN_F64, as Python and numpy print them, one after the other: number i ends at ends[i].
+ * No number takes more than 32 bytes. */
+void bn_write_numbers(int32_t type, const void* values, int64_t count, char* text, int32_t* ends);
+
+/* Writes rows of numbers: each is followed by the delimiter, the last of a row by LF or CR LF. The first number stands in
+ * the column `first`. Returns the bytes written, at most 34 a number. */
+int64_t bn_write_rows(int32_t type, const void* values, int64_t count, int64_t first, int64_t columns,
+                      int32_t delimiter, int32_t carriage_return, char* text);
+
 #ifdef __cplusplus
 }
 #endif

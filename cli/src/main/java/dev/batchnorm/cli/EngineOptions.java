@@ -38,7 +38,6 @@ final class EngineOptions {
     if (threads < 1) {
       throw new UsageException("--threads: expected a number ≥ 1, found " + threads);
     }
-    session.useThreads(threads);
     Engine engine;
     if (wanted.equals(AUTO)) {
       engine = Engines.preferred(threads, session::warn);
@@ -46,6 +45,7 @@ final class EngineOptions {
       checkKnown(wanted);
       engine = Engines.named(wanted, threads);
     }
+    session.use(engine, threads);
     session.talk("engine " + engine.name() + ": " + engine.description());
     return engine;
   }

@@ -117,11 +117,7 @@ final class InputFiles implements AutoCloseable {
   }
 
   private CsvTable table(Opened file, TextOptions text, DType type) {
-    CsvTable table =
-        CsvTable.read(
-            file.bytes(),
-            text.csv(file.format()).withThreads(session.threads()).withMemory(session.memory()),
-            type);
+    CsvTable table = CsvTable.read(file.bytes(), session.csv(text.csv(file.format())), type);
     if (table.spooled() > 0) {
       session.talk(
           table.name()

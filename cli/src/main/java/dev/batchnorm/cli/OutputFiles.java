@@ -10,6 +10,7 @@ import dev.batchnorm.format.ArraySink;
 import dev.batchnorm.format.AtomicOutput;
 import dev.batchnorm.format.FileFormat;
 import dev.batchnorm.format.NumberType;
+import dev.batchnorm.format.csv.CsvOptions;
 import dev.batchnorm.format.csv.CsvSink;
 import dev.batchnorm.format.csv.CsvTable;
 import dev.batchnorm.format.npy.NpySink;
@@ -93,7 +94,7 @@ final class OutputFiles implements AutoCloseable {
           case CSV, TSV ->
               repeated != null
                   ? manage(repeated.sink(out, type, delimiter(format, input, repeated)))
-                  : manage(CsvSink.create(out, format, type, sizes));
+                  : manage(CsvSink.create(out, session.csv(CsvOptions.of(format)), type, sizes));
         };
     return digested(sink, name, type, sizes);
   }

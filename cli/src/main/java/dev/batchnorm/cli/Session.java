@@ -1,8 +1,11 @@
 package dev.batchnorm.cli;
 
+import dev.batchnorm.engine.Engine;
 import dev.batchnorm.format.AtomicOutput;
 import dev.batchnorm.format.ClosedPipeException;
 import dev.batchnorm.format.InputBytes;
+import dev.batchnorm.format.Numerals;
+import dev.batchnorm.format.csv.CsvOptions;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.PrintStream;
@@ -11,6 +14,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One run of the command: what was typed, its streams, and how much it talks. Only this class
@@ -27,6 +31,7 @@ final class Session {
   private final PrintStream error;
   private GlobalOptions options = new GlobalOptions();
   private int threads = Runtime.getRuntime().availableProcessors();
+  private @Nullable Numerals numerals;
   private long memory = Runtime.getRuntime().maxMemory() / 4;
   private int spoolMemory = (int) Math.min(memory, InputBytes.SPOOLED_IN_MEMORY);
 
@@ -57,13 +62,15 @@ final class Session {
     }
   }
 
-  /** Lets files be read and written by that many threads. */
-  void useThreads(int chosen) {
+  /** Lets files be read and written as an engine does it best, by that many threads. */
+  void use(Engine engine, int chosen) {
+    numerals = engine.numerals();
     threads = chosen;
   }
 
-  int threads() {
-    return threads;
+  /** How CSV is read and written: as asked for, with this run's threads and memory. */
+  CsvOptions csv(CsvOptions asked) {
+    return asked.withThreads(threads).withMemory(memory).withNumerals(numerals);
   }
 
   /** The bytes of values that may be held in memory. */

@@ -10,6 +10,8 @@ import dev.batchnorm.Statistics;
 import dev.batchnorm.Values;
 import dev.batchnorm.View;
 import dev.batchnorm.format.Decimals;
+import dev.batchnorm.format.Numerals;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The passes over a chunk, and the parameters per channel between them. Every engine gives the same
@@ -33,6 +35,11 @@ public abstract class Engine {
   /** The most threads that a pass takes, 1 unless an engine says otherwise. */
   public int threads() {
     return 1;
+  }
+
+  /** A fast way to read and write the text of numbers; null if Java is to do it. */
+  public @Nullable Numerals numerals() {
+    return null;
   }
 
   /**

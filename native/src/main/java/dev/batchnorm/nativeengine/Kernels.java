@@ -287,4 +287,41 @@ final class Kernels {
       int dxType,
       @Raw @Nullable Object dx,
       long dxAt);
+
+  /** Whether the functions for text were built; 1 or 0. */
+  @Name("bn_text_available")
+  static native int textAvailable();
+
+  /** The number of records; with consumed[0] = 0 where memory ran out. */
+  @Name("jni_read_records")
+  static native long readRecords(
+      @Raw(withEnv = true) int type,
+      int delimiter,
+      int comment,
+      int fields,
+      @Raw Object selected,
+      int columns,
+      @Raw Object text,
+      long first,
+      long size,
+      long startsBefore,
+      long most,
+      @Raw Object values,
+      @Raw Object consumed);
+
+  @Name("jni_write_numbers")
+  static native int writeNumbers(
+      @Raw(withEnv = true) int type, long values, long count, @Raw Object text, @Raw Object ends);
+
+  /** The number of bytes; −1 where memory ran out. */
+  @Name("jni_write_rows")
+  static native long writeRows(
+      @Raw(withEnv = true) int type,
+      long values,
+      long count,
+      long first,
+      long columns,
+      int delimiter,
+      int carriageReturn,
+      @Raw Object text);
 }

@@ -9,6 +9,7 @@ import dev.batchnorm.Statistics;
 import dev.batchnorm.Values;
 import dev.batchnorm.View;
 import dev.batchnorm.engine.Engine;
+import dev.batchnorm.format.Numerals;
 import java.lang.ref.Reference;
 import java.nio.Buffer;
 import java.util.function.IntSupplier;
@@ -42,6 +43,11 @@ final class NativeEngine extends Engine {
   @Override
   public Engine singleThreaded() {
     return threads == 1 ? this : new NativeEngine(isa, 1);
+  }
+
+  @Override
+  public @Nullable Numerals numerals() {
+    return Kernels.textAvailable() != 0 ? new NativeNumerals() : null;
   }
 
   /** Where values lie: an array and an offset in bytes, or null and an address. */

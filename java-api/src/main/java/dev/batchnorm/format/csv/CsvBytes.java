@@ -1,11 +1,10 @@
 package dev.batchnorm.format.csv;
 
 import dev.batchnorm.format.AtomicOutput;
-import dev.batchnorm.format.Decimals;
-import dev.batchnorm.format.NumberType;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.function.ToIntFunction;
 
 /** Grows by bytes of CSV until they are handed to the output. */
 final class CsvBytes {
@@ -27,16 +26,6 @@ final class CsvBytes {
     bytes[count++] = (byte) ascii;
   }
 
-  void putNumber(NumberType type, ByteBuffer littleEndian, int offset) {
-    reserve(Decimals.LONGEST);
-    if (type.isFloating()) {
-      double value = type.get(littleEndian, offset);
-      count = Decimals.put(type.floating(), value, bytes, count);
-    } else {
-      put(type.text(littleEndian, offset).getBytes(StandardCharsets.US_ASCII));
-    }
-  }
-
   /**
    * Puts a field of a file with another delimiter: in quotes if it would be cut and is not quoted.
    */
@@ -53,9 +42,18 @@ final class CsvBytes {
     }
   }
 
-  /** The number of bytes collected. */
-  int count() {
-    return count;
+  /**
+   * Appends what is written to the start of a free array.
+   *
+   * @param most the bytes that it takes
+   * @param write returns how many it wrote
+   */
+  void putFirst(int most, ToIntFunction<byte[]> write) {
+    if (count > 0) {
+      throw new IllegalStateException("expected no bytes before, found " + count);
+    }
+    reserve(most);
+    count = write.applyAsInt(bytes);
   }
 
   void writeTo(AtomicOutput out) {

@@ -1,6 +1,8 @@
 package dev.batchnorm.format.csv;
 
 import dev.batchnorm.format.FileFormat;
+import dev.batchnorm.format.Numerals;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How a CSV file is to be read.
@@ -14,6 +16,7 @@ import dev.batchnorm.format.FileFormat;
  * @param missing what an empty cell means
  * @param threads the threads that read and write, at least 1
  * @param memory the bytes of values that are held in memory; what is more waits in a temporary file
+ * @param numerals a fast way to read and write numbers, with the same result; null for none
  */
 public record CsvOptions(
     char delimiter,
@@ -23,7 +26,8 @@ public record CsvOptions(
     String exclude,
     Missing missing,
     int threads,
-    long memory) {
+    long memory,
+    @Nullable Numerals numerals) {
   /** Stands for a delimiter that the first record tells. */
   public static final char AUTO = 0;
 
@@ -98,46 +102,63 @@ public record CsvOptions(
         "",
         Missing.ERROR,
         Runtime.getRuntime().availableProcessors(),
-        Runtime.getRuntime().maxMemory() / 4);
+        Runtime.getRuntime().maxMemory() / 4,
+        null);
   }
 
   /** These options with another delimiter. */
   public CsvOptions withDelimiter(char delimiter) {
-    return new CsvOptions(delimiter, comment, header, columns, exclude, missing, threads, memory);
+    return new CsvOptions(
+        delimiter, comment, header, columns, exclude, missing, threads, memory, numerals);
   }
 
   /** These options with a comment character. */
   public CsvOptions withComment(char comment) {
-    return new CsvOptions(delimiter, comment, header, columns, exclude, missing, threads, memory);
+    return new CsvOptions(
+        delimiter, comment, header, columns, exclude, missing, threads, memory, numerals);
   }
 
   /** These options with another meaning of the first record. */
   public CsvOptions withHeader(Header header) {
-    return new CsvOptions(delimiter, comment, header, columns, exclude, missing, threads, memory);
+    return new CsvOptions(
+        delimiter, comment, header, columns, exclude, missing, threads, memory, numerals);
   }
 
   /** These options with other columns to select. */
   public CsvOptions withColumns(String columns) {
-    return new CsvOptions(delimiter, comment, header, columns, exclude, missing, threads, memory);
+    return new CsvOptions(
+        delimiter, comment, header, columns, exclude, missing, threads, memory, numerals);
   }
 
   /** These options with other columns to leave out. */
   public CsvOptions withExclude(String exclude) {
-    return new CsvOptions(delimiter, comment, header, columns, exclude, missing, threads, memory);
+    return new CsvOptions(
+        delimiter, comment, header, columns, exclude, missing, threads, memory, numerals);
   }
 
   /** These options with another meaning of empty cells. */
   public CsvOptions withMissing(Missing missing) {
-    return new CsvOptions(delimiter, comment, header, columns, exclude, missing, threads, memory);
+    return new CsvOptions(
+        delimiter, comment, header, columns, exclude, missing, threads, memory, numerals);
   }
 
   /** These options with other threads. */
   public CsvOptions withThreads(int threads) {
-    return new CsvOptions(delimiter, comment, header, columns, exclude, missing, threads, memory);
+    return new CsvOptions(
+        delimiter, comment, header, columns, exclude, missing, threads, memory, numerals);
   }
 
   /** These options with another limit of memory. */
   public CsvOptions withMemory(long memory) {
-    return new CsvOptions(delimiter, comment, header, columns, exclude, missing, threads, memory);
+    return new CsvOptions(
+        delimiter, comment, header, columns, exclude, missing, threads, memory, numerals);
+  }
+
+  /**
+   * These options with a fast way to read and write numbers, such as an engine's; null for none.
+   */
+  public CsvOptions withNumerals(@Nullable Numerals numerals) {
+    return new CsvOptions(
+        delimiter, comment, header, columns, exclude, missing, threads, memory, numerals);
   }
 }

@@ -2,6 +2,7 @@ package dev.batchnorm.format.csv;
 
 import dev.batchnorm.InputException;
 import dev.batchnorm.format.InputBytes;
+import dev.batchnorm.format.Numerals;
 import dev.batchnorm.format.Wording;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
@@ -53,6 +54,7 @@ final class CsvRecords {
   private int fields;
   private int[] starts = new int[16];
   private int[] ends = new int[16];
+  private final long[] consumed = {0};
 
   /** All records, the delimiter known. */
   CsvRecords(InputBytes in, CsvOptions options) {
@@ -120,7 +122,10 @@ final class CsvRecords {
       while (i + Long.BYTES <= end) {
         long eight = (long) EIGHT.get(bytes, i);
         long found =
-            zeros(eight ^ separators) | zeros(eight ^ LINE_FEEDS) | zeros(eight ^ QUOTES) | (eight & HIGHEST);
+            zeros(eight ^ separators)
+                | zeros(eight ^ LINE_FEEDS)
+                | zeros(eight ^ QUOTES)
+                | (eight & HIGHEST);
         if (found != 0) {
           i += Long.numberOfTrailingZeros(found) >>> 3;
           break;
@@ -350,6 +355,29 @@ final class CsvRecords {
   /** The physical line on which the record begins, 1-based. */
   long line() {
     return line;
+  }
+
+  /**
+   * Reads records of numbers from the next on, as far as they are plain and in the buffer; {@link
+   * #next} goes on behind them.
+   *
+   * @return their number
+   */
+  int readNumbers(Numerals numerals, Numerals.Records records, double[] values) {
+    base += length;
+    length = 0;
+    line += lineBreaks;
+    lineBreaks = 0;
+    long startsBefore = Math.min(stop - position(), limit - base);
+    if (startsBefore <= 0) {
+      return 0;
+    }
+    int count =
+        numerals.read(
+            records, new Numerals.Text(buffer, base, limit - base, startsBefore), values, consumed);
+    base += (int) consumed[0];
+    line += count;
+    return count;
   }
 
   /** Where the record begins in the file; after the last, where the next part begins. */

@@ -4,6 +4,7 @@ import dev.batchnorm.DType;
 import dev.batchnorm.InputException;
 import dev.batchnorm.format.Decimals;
 import dev.batchnorm.format.InputBytes;
+import dev.batchnorm.format.Numerals;
 import dev.batchnorm.tasks.Workers;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -25,6 +26,12 @@ final class CsvRows implements AutoCloseable {
 
   /** A guess that runs into a longer record has probably begun inside a quoted cell. */
   private static final int MOST_GUESSED = 4 * BLOCK;
+
+  /** Numbers that are read at once where they are plain. */
+  private static final int AT_ONCE = 1 << 12;
+
+  /** Where fewer records are plain in a row, trying costs more than it saves. */
+  private static final int FEW = 8;
 
   private static final Set<String> MISSING_MARKS =
       Set.of("n/a", "#n/a", "na", "null", "none", "missing", "-", "?", ".");
@@ -142,16 +149,44 @@ final class CsvRows implements AutoCloseable {
     double[] row = new double[selected.length];
     List<Long> skipped = new ArrayList<>();
     int count = 0;
-    while (records.next()) {
+    int slowly = 0; // records to read one by one before others are tried together
+    do {
+      if (slowly-- == 0) {
+        int read = readNumbers(records, found);
+        count += read;
+        slowly = read < FEW ? FEW : 0;
+      }
+      if (!records.next()) {
+        break;
+      }
       checkFields(records);
       if (readRow(records, row)) {
-        found.add(row);
+        found.add(row, row.length);
         count++;
       } else {
         skipped.add((long) count + skipped.size());
       }
-    }
+    } while (true);
     return new Content(from, records.position(), records.line() - firstLine, found, count, skipped);
+  }
+
+  private int readNumbers(CsvRecords records, CsvValues.Buffer found) {
+    Numerals numerals = options.numerals();
+    if (numerals == null || values.type() == DType.F16) {
+      return 0;
+    }
+    int comment = options.comment() == CsvOptions.NONE ? -1 : options.comment();
+    Numerals.Records shape =
+        new Numerals.Records(values.type(), options.delimiter(), comment, fields, selected);
+    double[] numbers = new double[Math.max(AT_ONCE, selected.length)];
+    int all = 0;
+    int read;
+    do {
+      read = records.readNumbers(numerals, shape, numbers);
+      found.add(numbers, read * selected.length);
+      all += read;
+    } while (read > 0);
+    return all;
   }
 
   private void add(Content content) {

@@ -12,7 +12,8 @@ import dev.batchnorm.format.npy.NpySink;
 import dev.batchnorm.tasks.Workers;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.util.Collections;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
@@ -33,6 +34,9 @@ public final class CsvSink implements ArraySink, AutoCloseable {
 
   /** What is still to be written before the first number. */
   private final CsvBytes header;
+
+  /** One for each thread. */
+  private final List<Writer> writers = new ArrayList<>();
 
   /** The repeated records, at that of the number written last. */
   private @Nullable CsvRecords repeated;
@@ -69,6 +73,16 @@ public final class CsvSink implements ArraySink, AutoCloseable {
    */
   public static CsvSink create(
       AtomicOutput out, FileFormat format, NumberType type, long... sizes) {
+    return create(out, CsvOptions.of(format), type, sizes);
+  }
+
+  /**
+   * As {@link #create(AtomicOutput, FileFormat, NumberType, long...)}.
+   *
+   * @param options the delimiter, the threads, and how numbers are written
+   */
+  public static CsvSink create(
+      AtomicOutput out, CsvOptions options, NumberType type, long... sizes) {
     if (sizes.length > 2) {
       throw new InputException(
           out.name() + ": expected at most 2 axes for CSV, found shape " + Shape.text(sizes),
@@ -80,10 +94,10 @@ public final class CsvSink implements ArraySink, AutoCloseable {
     CsvLayout layout =
         new CsvLayout(
             out.name(),
-            CsvOptions.of(format),
+            options,
             columns,
             IntStream.range(0, columns).toArray(),
-            CsvOptions.of(format).delimiter(),
+            options.delimiter(),
             new byte[] {'\n'},
             null);
     return new CsvSink(out, new CsvBytes(), type, layout, rows);
@@ -126,35 +140,65 @@ public final class CsvSink implements ArraySink, AutoCloseable {
     long end = first + values.remaining() / type.bytes();
     long[] cuts = cuts(first, end);
     Workers workers = new Workers(cuts.length - 1);
-    IntConsumer worker =
-        piece -> {
-          CsvRecords records = piece == 0 ? repeated : null;
-          if (layout.rows() != null && records == null) {
-            records = layout.rows().recordsFrom(layout.rows().blockOf(cuts[piece] / columns));
-          }
-          CsvBytes text = new CsvBytes();
-          for (long at = cuts[piece]; at < cuts[piece + 1]; at++) {
-            int column = (int) (at % columns);
-            layout.before(column, records, text);
-            if (!layout.leavesEmpty(column, records, text)) {
-              int index = (int) (at - first);
-              text.putNumber(type, littleEndian, values.position() + index * type.bytes());
+    List<IntConsumer> tasks = new ArrayList<>();
+    do {
+      if (writers.size() == tasks.size()) {
+        writers.add(new Writer());
+      }
+      Writer writer = writers.get(tasks.size());
+      tasks.add(
+          piece -> {
+            int start = values.position() + (int) (cuts[piece] - first) * type.bytes();
+            int bytes = (int) (cuts[piece + 1] - cuts[piece]) * type.bytes();
+            writer.write(cuts[piece], littleEndian.slice(start, bytes), piece == 0);
+            workers.awaitTurn(piece);
+            writer.text.writeTo(out);
+            if (piece == cuts.length - 2) {
+              repeated = writer.records;
             }
-            if (column == columns - 1) {
-              layout.afterRow(records, text);
-            }
-          }
-          workers.awaitTurn(piece);
-          text.writeTo(out);
-          if (piece == cuts.length - 2) {
-            repeated = records;
-          }
-          workers.endTurn();
-        };
-    int threads = Math.max(1, Math.min(layout.options().threads(), cuts.length - 1));
-    workers.run(Collections.nCopies(threads, worker));
+            workers.endTurn();
+          });
+    } while (tasks.size() < Math.min(layout.options().threads(), cuts.length - 1));
+    workers.run(tasks);
     missing -= end - first;
     values.position(values.limit());
+  }
+
+  /** Makes the text of one piece after the other. */
+  private final class Writer {
+    final CsvBytes text = new CsvBytes();
+    private final CsvNumbers numbers = new CsvNumbers(layout.options().numerals(), type);
+    @Nullable CsvRecords records;
+
+    /**
+     * Appends the text of some numbers.
+     *
+     * @param first the index of the first
+     * @param goesOn whether they follow those written last, perhaps within a row
+     */
+    void write(long first, ByteBuffer values, boolean goesOn) {
+      CsvRows rows = layout.rows();
+      numbers.use(values);
+      int column = (int) (first % columns);
+      if (rows == null && numbers.putRows(column, layout, text)) {
+        return;
+      }
+      records = goesOn ? repeated : null;
+      if (rows != null && records == null) {
+        records = rows.recordsFrom(rows.blockOf(first / columns));
+      }
+      int count = values.limit() / type.bytes();
+      for (int i = 0; i < count; i++) {
+        layout.before(column, records, text);
+        if (!layout.leavesEmpty(column, records, text)) {
+          numbers.put(i, text);
+        }
+        if (++column == columns) {
+          layout.afterRow(records, text);
+          column = 0;
+        }
+      }
+    }
   }
 
   /**

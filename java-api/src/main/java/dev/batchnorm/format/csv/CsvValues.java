@@ -49,12 +49,12 @@ final class CsvValues implements AutoCloseable {
       this.type = type;
     }
 
-    void add(double... more) {
-      if (count + more.length > values.length) {
-        values = Arrays.copyOf(values, Math.max(2 * values.length, count + more.length));
+    void add(double[] more, int size) {
+      if (count + size > values.length) {
+        values = Arrays.copyOf(values, Math.max(2 * values.length, count + size));
       }
-      System.arraycopy(more, 0, values, count, more.length);
-      count += more.length;
+      System.arraycopy(more, 0, values, count, size);
+      count += size;
     }
 
     Values values() {
