@@ -257,8 +257,15 @@ def usage_cases():
          '--header: expected one of auto, yes, no, found "maybe"',
          'The first record is a header, or none, or it is found out.')
     case('missing', 'forward x.csv --missing zero',
-         '--missing: expected nan or skip, found "zero"',
+         '--missing: expected nan, skip or ignore, found "zero"',
          'No number is made up for an empty cell.')
+    case('missing-backward', 'backward x.csv --dy x.csv --missing ignore',
+         '--missing: expected nan or skip for backward, found ignore',
+         'A gradient belongs to a whole batch: a cell that is left out has none.',
+         hint='forward, infer, stats and convert can leave cells out')
+    case('max-memory', 'forward x.csv --max-memory lots',
+         '--max-memory: expected a size such as 500M or 2G, found lots',
+         'A size is a number of bytes, or of K, M, G or T, which count in 1024.')
     case('statistics', 'infer x.csv --running given.npz --statistics both',
          '--statistics: expected one of batch, running, found "both"',
          'One set of statistics is normalised with.')
