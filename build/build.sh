@@ -119,7 +119,8 @@ train() {
   [ "$archive_option" = -XX:AOTCache ] && option=-XX:AOTCacheOutput
   # A relative path, because options are separated by blanks.
   (cd "$app" && rm -f new.archive && BATCHNORM_JAVA_OPTS="$option=new.archive" \
-    "$root/batchnorm" verify "$root/testdata/iris.csv" --exclude species </dev/null >>"$log" 2>&1
+    "$root/batchnorm" forward "$root/testdata/iris.csv" --exclude species -o trained.csv </dev/null >>"$log" 2>&1
+    rm -f trained.csv
     [ ! -s new.archive ] || mv -f new.archive "$archive")
 }
 

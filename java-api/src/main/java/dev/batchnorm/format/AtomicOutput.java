@@ -18,7 +18,6 @@ import java.nio.file.attribute.PosixFileAttributeView;
 import java.nio.file.attribute.PosixFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Locale;
-import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -80,7 +79,7 @@ public final class AtomicOutput implements AutoCloseable {
         throw new OutputException(
             name + ": expected a file that may be written, found no permission");
       }
-      Path temporary = target.resolveSibling(".batchnorm-" + UUID.randomUUID() + ".tmp");
+      Path temporary = target.resolveSibling("." + PendingFiles.newName());
       return new AtomicOutput(name, create(temporary, target), null, temporary, target, false);
     } catch (NoSuchFileException e) {
       throw new OutputException(name + ": expected an existing directory, found none", null, e);

@@ -22,6 +22,21 @@ final class PendingFiles {
 
   private PendingFiles() {}
 
+  /**
+   * A name that no other file has: of this process and this moment. Not a random one, for which
+   * Java would load its cryptography (20 ms).
+   */
+  static String newName() {
+    long process = ProcessHandle.current().pid();
+    return "batchnorm-"
+        + Long.toString(process, Character.MAX_RADIX)
+        + "-"
+        + Long.toString(System.currentTimeMillis(), Character.MAX_RADIX)
+        + "-"
+        + Long.toString(System.nanoTime() & Integer.MAX_VALUE, Character.MAX_RADIX)
+        + ".tmp";
+  }
+
   static synchronized FileChannel create(Path temporary, FileAttribute<?>... attributes)
       throws IOException {
     stopAfterShutdown();
