@@ -117,7 +117,9 @@ final class InputFiles implements AutoCloseable {
   }
 
   private CsvTable table(Opened file, TextOptions text, DType type) {
-    CsvTable table = CsvTable.read(file.bytes(), session.csv(text.csv(file.format())), type);
+    CsvTable table =
+        CsvTable.read(
+            file.bytes(), session.csv(text.csv(file.format()), file.bytes().size()), type);
     if (table.spooled() > 0) {
       session.talk(
           table.name()
@@ -524,6 +526,7 @@ final class InputFiles implements AutoCloseable {
     }
     Opened file = new Opened(bytes, format, npz);
     opened.put(place.file(), file);
+    session.countInput(bytes.size());
     usedBy.put(place.file(), option);
     return file;
   }

@@ -8,6 +8,7 @@ import dev.batchnorm.Statistics;
 import dev.batchnorm.Values;
 import dev.batchnorm.format.ArraySink;
 import dev.batchnorm.format.AtomicOutput;
+import dev.batchnorm.format.Decimals;
 import dev.batchnorm.format.FileFormat;
 import dev.batchnorm.format.NumberType;
 import dev.batchnorm.format.csv.CsvOptions;
@@ -94,9 +95,22 @@ final class OutputFiles implements AutoCloseable {
           case CSV, TSV ->
               repeated != null
                   ? manage(repeated.sink(out, type, delimiter(format, input, repeated)))
-                  : manage(CsvSink.create(out, session.csv(CsvOptions.of(format)), type, sizes));
+                  : manage(
+                      CsvSink.create(
+                          out,
+                          session.csv(CsvOptions.of(format), size(sizes) * Decimals.LONGEST / 2),
+                          type,
+                          sizes));
         };
     return digested(sink, name, type, sizes);
+  }
+
+  private static long size(long... sizes) {
+    long size = 1;
+    for (long along : sizes) {
+      size = Math.min(size * Math.min(along, Integer.MAX_VALUE), Integer.MAX_VALUE);
+    }
+    return size;
   }
 
   /** Tabs for TSV, and no tabs where TSV becomes CSV; else the input's delimiter. */

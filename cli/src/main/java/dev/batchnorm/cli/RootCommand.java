@@ -83,6 +83,9 @@ final class RootCommand implements Runnable {
       int code =
           commands.execute(
               session.arguments().stream().map(RootCommand::argument).toArray(String[]::new));
+      if (code == ExitCode.OK) {
+        session.talkAboutSpeed();
+      }
       if (help.getBuffer().length() > 0) {
         session.print(help.toString());
       }

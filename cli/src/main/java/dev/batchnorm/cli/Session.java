@@ -1,10 +1,12 @@
 package dev.batchnorm.cli;
 
 import dev.batchnorm.engine.Engine;
+import dev.batchnorm.engine.Engines;
 import dev.batchnorm.format.AtomicOutput;
 import dev.batchnorm.format.ClosedPipeException;
 import dev.batchnorm.format.InputBytes;
 import dev.batchnorm.format.Numerals;
+import dev.batchnorm.format.Wording;
 import dev.batchnorm.format.csv.CsvOptions;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -12,6 +14,7 @@ import java.io.PrintStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Locale;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -23,7 +26,11 @@ import org.jspecify.annotations.Nullable;
 final class Session {
   private static final Pattern PLAIN = Pattern.compile("[\\w@%+=:,./-]+");
 
+  private static final int LEAST_TIMED = 10_000_000;
   private static final int MOST_SPOOLED = 1 << 30;
+
+  /** Text that takes longer than loading an engine that is not needed otherwise. */
+  private static final int WORTH_AN_ENGINE = 16 << 20;
 
   private final List<String> arguments;
   private final InputStream in;
@@ -32,6 +39,9 @@ final class Session {
   private GlobalOptions options = new GlobalOptions();
   private int threads = Runtime.getRuntime().availableProcessors();
   private @Nullable Numerals numerals;
+  private boolean knowsEngine;
+  private final long start = System.nanoTime();
+  private long inputBytes;
   private long memory = Runtime.getRuntime().maxMemory() / 4;
   private int spoolMemory = (int) Math.min(memory, InputBytes.SPOOLED_IN_MEMORY);
 
@@ -65,11 +75,19 @@ final class Session {
   /** Lets files be read and written as an engine does it best, by that many threads. */
   void use(Engine engine, int chosen) {
     numerals = engine.numerals();
+    knowsEngine = true;
     threads = chosen;
   }
 
-  /** How CSV is read and written: as asked for, with this run's threads and memory. */
-  CsvOptions csv(CsvOptions asked) {
+  /**
+   * How CSV is read and written: as asked for, with this run's threads and memory.
+   *
+   * @param bytes about how much there is of it
+   */
+  CsvOptions csv(CsvOptions asked, long bytes) {
+    if (!knowsEngine && bytes > WORTH_AN_ENGINE) {
+      use(Engines.preferred(), threads);
+    }
     return asked.withThreads(threads).withMemory(memory).withNumerals(numerals);
   }
 
@@ -95,6 +113,25 @@ final class Session {
   void talk(String line) {
     if (options.verbose) {
       error.println("batchnorm: " + line);
+    }
+  }
+
+  /** Adds an input's size to what {@link #talkAboutSpeed} tells. */
+  void countInput(long bytes) {
+    inputBytes += bytes;
+  }
+
+  /** Says how fast inputs became outputs, unless it is over before that means anything. */
+  void talkAboutSpeed() {
+    double seconds = (System.nanoTime() - start) / 1e9;
+    if (inputBytes >= LEAST_TIMED) {
+      talk(
+          String.format(
+              Locale.ROOT,
+              "%s in %.1f s, %s a second",
+              Wording.size(inputBytes),
+              seconds,
+              Wording.size((long) (inputBytes / seconds))));
     }
   }
 
