@@ -16,7 +16,7 @@ help:
 	@echo 'make golden     makes the golden cases in testdata again'
 	@echo 'make malformed  makes the malformed files again, and the tables of docs/errors.md'
 	@echo 'make bench      JMH benchmarks of the passes, quick; JMH="-p threads=2 normalise" passes options'
-	@echo 'make bench-peers  beside oneDNN and libtorch (downloads 150 MB); WORKLOADS="NC:4096x256:F32" for some'
+	@echo 'make bench-peers  beside oneDNN and libtorch (downloads 230 MB); WORKLOADS="NC:4096x256:F32" for some'
 	@echo 'make clean      removes everything built'
 
 build:
