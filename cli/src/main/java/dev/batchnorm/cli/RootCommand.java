@@ -83,6 +83,7 @@ final class RootCommand implements Runnable {
       int code =
           commands.execute(
               session.arguments().stream().map(RootCommand::argument).toArray(String[]::new));
+      session.endProgress();
       if (code == ExitCode.OK) {
         session.talkAboutSpeed();
       }

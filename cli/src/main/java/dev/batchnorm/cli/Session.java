@@ -42,6 +42,7 @@ final class Session {
   private boolean knowsEngine;
   private final long start = System.nanoTime();
   private long inputBytes;
+  private @Nullable Progress progress;
   private long memory = Runtime.getRuntime().maxMemory() / 4;
   private int spoolMemory = (int) Math.min(memory, InputBytes.SPOOLED_IN_MEMORY);
 
@@ -66,6 +67,7 @@ final class Session {
 
   void use(GlobalOptions chosen) {
     options = chosen;
+    showProgress();
     if (chosen.maxMemory != null) {
       memory = Numbers.bytes("--max-memory", chosen.maxMemory);
       spoolMemory = (int) Math.min(memory, MOST_SPOOLED);
@@ -112,13 +114,42 @@ final class Session {
   /** Says something only {@code -v} asks for. */
   void talk(String line) {
     if (options.verbose) {
-      error.println("batchnorm: " + line);
+      say("batchnorm: " + line);
     }
   }
 
-  /** Adds an input's size to what {@link #talkAboutSpeed} tells. */
+  /** Shows how far the run is, if standard error is a terminal. */
+  private void showProgress() {
+    if (System.getProperty(Progress.TERMINAL) != null && !options.quiet) {
+      progress = new Progress(error);
+    }
+  }
+
+  /** Shows no more of it. */
+  void endProgress() {
+    if (progress != null) {
+      progress.close();
+      progress = null;
+    }
+  }
+
+  private void erase() {
+    if (progress != null) {
+      progress.erase();
+    }
+  }
+
+  private void say(String line) {
+    erase();
+    error.println(line);
+  }
+
+  /** An input of that size is opened. */
   void countInput(long bytes) {
     inputBytes += bytes;
+    if (progress != null) {
+      progress.add(bytes);
+    }
   }
 
   /** Says how fast inputs became outputs, unless it is over before that means anything. */
@@ -138,16 +169,17 @@ final class Session {
   /** Says something the user should know; {@code -q} silences it. */
   void warn(String line) {
     if (!options.quiet) {
-      error.println("batchnorm: warning: " + line);
+      say("batchnorm: warning: " + line);
     }
   }
 
   /** Says what was asked for by an option of its own, such as {@code --digest}. */
   void tell(String line) {
-    error.println(line);
+    say(line);
   }
 
   void stackTrace(Throwable failure) {
+    erase();
     failure.printStackTrace(error);
   }
 
@@ -156,6 +188,7 @@ final class Session {
    * reads no further has all that was wanted, and the exit code is what it would be.
    */
   void print(String text) {
+    erase();
     try (AtomicOutput output = AtomicOutput.standardOutput(out)) {
       output.write(ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8)));
       output.commit();

@@ -18,6 +18,7 @@ import java.nio.file.attribute.PosixFileAttributeView;
 import java.nio.file.attribute.PosixFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Locale;
+import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,6 +27,7 @@ import org.jspecify.annotations.Nullable;
  * as it was. Standard output, and targets that are no regular files, are written directly.
  */
 public final class AtomicOutput implements AutoCloseable {
+  private static final LongAdder BYTES_WRITTEN = new LongAdder();
   private static final int MOST_LINKS = 40;
   private static final int FILE_TYPE = 0170000;
   private static final int FIFO = 0010000;
@@ -190,6 +192,7 @@ public final class AtomicOutput implements AutoCloseable {
    * @throws ClosedPipeException if nobody reads them any more
    */
   public void write(ByteBuffer bytes) {
+    BYTES_WRITTEN.add(bytes.remaining());
     if (spool != null) {
       spool.write(bytes);
       return;
@@ -201,6 +204,11 @@ public final class AtomicOutput implements AutoCloseable {
     } catch (IOException e) {
       throw refused(e);
     }
+  }
+
+  /** How many bytes this process has written to outputs, or begun to write. */
+  public static long bytesWritten() {
+    return BYTES_WRITTEN.sum();
   }
 
   /** Whether bytes may be passed over: not where they leave at once, as through a pipe. */
@@ -231,6 +239,7 @@ public final class AtomicOutput implements AutoCloseable {
    * @throws OutputException if there is no room for them
    */
   public void patch(long position, ByteBuffer bytes) {
+    BYTES_WRITTEN.add(bytes.remaining());
     if (spool != null) {
       spool.patch(position, bytes);
       return;

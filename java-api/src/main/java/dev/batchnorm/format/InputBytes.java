@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Objects;
+import java.util.concurrent.atomic.LongAdder;
 
 /**
  * The bytes of an input, readable at any position and by several threads at once: a file, a part of
@@ -20,6 +21,8 @@ import java.util.Objects;
 public abstract class InputBytes implements AutoCloseable {
   /** What {@link #spool(String, InputStream)} holds in memory. */
   public static final int SPOOLED_IN_MEMORY = Spool.MEMORY_LIMIT;
+
+  private static final LongAdder BYTES_READ = new LongAdder();
 
   private final String name;
   private final long size;
@@ -102,6 +105,11 @@ public abstract class InputBytes implements AutoCloseable {
     return new OfSpool(name, spool);
   }
 
+  /** How many bytes of all inputs together this process has read or begun to read. */
+  public static long bytesRead() {
+    return BYTES_READ.sum();
+  }
+
   /** What messages call this input, usually its path. */
   public final String name() {
     return name;
@@ -121,6 +129,7 @@ public abstract class InputBytes implements AutoCloseable {
     if (position < 0 || into.remaining() > size - position) {
       throw ended(name, size, position + into.remaining());
     }
+    BYTES_READ.add(into.remaining());
     try {
       doRead(position, into);
     } catch (IOException e) {

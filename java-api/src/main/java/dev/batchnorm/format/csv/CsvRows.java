@@ -24,6 +24,9 @@ final class CsvRows implements AutoCloseable {
   /** Text of a block: some milliseconds of work. */
   private static final int BLOCK = 1 << 20;
 
+  /** Text in which a line feed is looked for at once. */
+  private static final int LINE = 1 << 12;
+
   /** A guess that runs into a longer record has probably begun inside a quoted cell. */
   private static final int MOST_GUESSED = 4 * BLOCK;
 
@@ -119,7 +122,7 @@ final class CsvRows implements AutoCloseable {
 
   /** Where the first record begins if the byte at a place is not inside quotes; −1 if not known. */
   private long afterLineFeed(long from, long stop) {
-    byte[] bytes = new byte[(int) Math.min(BLOCK / 16, Math.min(stop, in.size()) - from)];
+    byte[] bytes = new byte[(int) Math.min(LINE, Math.min(stop, in.size()) - from)];
     for (long at = from; at < stop && at < in.size(); at += bytes.length) {
       int count = (int) Math.min(bytes.length, in.size() - at);
       in.read(at, ByteBuffer.wrap(bytes, 0, count));
