@@ -40,10 +40,12 @@ final class Progress implements AutoCloseable {
 
   private synchronized void run() {
     try {
-      wait(FIRST);
       while (!ended) {
-        show();
-        wait(NEXT);
+        long milliseconds = (System.nanoTime() - start) / 1_000_000;
+        if (milliseconds >= FIRST) {
+          show();
+        }
+        wait(Math.max(NEXT, FIRST - milliseconds));
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
