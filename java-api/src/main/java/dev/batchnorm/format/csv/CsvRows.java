@@ -22,10 +22,13 @@ import org.jspecify.annotations.Nullable;
  */
 final class CsvRows implements AutoCloseable {
   /** Text of a block: some milliseconds of work. */
-  private static final int BLOCK = 1 << 20;
+  static final int BLOCK = 1 << 20;
 
   /** A guess that runs into a longer record has probably begun inside a quoted cell. */
   private static final int MOST_GUESSED = 4 * BLOCK;
+
+  /** What is looked through at once for a line feed. */
+  private static final int LOOK = 1 << 16;
 
   /** Numbers that are read at once where they are plain. */
   private static final int AT_ONCE = 1 << 12;
@@ -51,6 +54,7 @@ final class CsvRows implements AutoCloseable {
 
   private final InputBytes in;
   private final CsvOptions options;
+  private final int block;
   private final int fields;
   private final long firstLine;
   private final int[] selected;
@@ -67,6 +71,7 @@ final class CsvRows implements AutoCloseable {
    * Rows that are still to be read.
    *
    * @param options with a known delimiter
+   * @param block the bytes of a block
    * @param fields what each record must have
    * @param firstLine the line of the record that has them, for messages
    * @param selected the fields that hold values, ascending
@@ -75,6 +80,7 @@ final class CsvRows implements AutoCloseable {
   CsvRows(
       InputBytes in,
       CsvOptions options,
+      int block,
       int fields,
       long firstLine,
       int[] selected,
@@ -82,6 +88,7 @@ final class CsvRows implements AutoCloseable {
       CsvRecords first) {
     this.in = in;
     this.options = options;
+    this.block = block;
     this.fields = fields;
     this.firstLine = firstLine;
     this.selected = selected;
@@ -98,12 +105,12 @@ final class CsvRows implements AutoCloseable {
    */
   void read() {
     long start = position;
-    int tasks = Math.toIntExact((in.size() - start + BLOCK - 1) / BLOCK);
+    int tasks = Math.toIntExact((in.size() - start + block - 1) / block);
     Workers workers = new Workers(tasks);
     IntConsumer worker =
         task -> {
-          long from = start + (long) task * BLOCK;
-          long stop = from + BLOCK;
+          long from = start + (long) task * block;
+          long stop = from + block;
           Content guessed = guess(task == 0 ? start : afterLineFeed(from - 1, stop), stop);
           workers.awaitTurn(task);
           if (position < stop) {
@@ -119,7 +126,7 @@ final class CsvRows implements AutoCloseable {
 
   /** Where the first record begins if the byte at a place is not inside quotes; −1 if not known. */
   private long afterLineFeed(long from, long stop) {
-    byte[] bytes = new byte[(int) Math.min(BLOCK / 16, Math.min(stop, in.size()) - from)];
+    byte[] bytes = new byte[(int) Math.min(LOOK, Math.min(stop, in.size()) - from)];
     for (long at = from; at < stop && at < in.size(); at += bytes.length) {
       int count = (int) Math.min(bytes.length, in.size() - at);
       in.read(at, ByteBuffer.wrap(bytes, 0, count));
