@@ -252,7 +252,7 @@ class HostileFileTest {
     choices[5] = (byte) random.nextInt(1 << random.nextInt(8));
     ByteBuffer with = ByteBuffer.allocate(file.length + 1 + choices.length + 9);
     String[] columns = {"", "1", "2", "1-2", "a", "|1", "|2", "1-3|2", "|b"};
-    with.put(file).put((byte) 0).put(choices);
+    with.put(file).put((byte) 0xff).put(choices);
     with.put(columns[random.nextInt(columns.length)].getBytes(ISO_8859_1));
     return Arrays.copyOf(with.array(), with.position());
   }

@@ -33,6 +33,7 @@ import org.jspecify.annotations.Nullable;
 public final class CsvProperties {
   private static final char[] DELIMITERS = {',', CsvOptions.AUTO, ';', '\t', ' ', '|'};
   private static final char[] COMMENTS = {CsvOptions.NONE, '#', ';', '-', '1', '|'};
+  private static final byte END_OF_FILE = (byte) 0xff;
   private static final String BYTE_ORDER_MARK = "\u00ef\u00bb\u00bf";
 
   private CsvProperties() {}
@@ -47,17 +48,17 @@ public final class CsvProperties {
   /**
    * Checks an input.
    *
-   * @param input a file; what follows its last NUL byte chooses how it is read, nothing the
-   *     defaults: delimiter, comment, header, missing, type, block, what it is written with, and
-   *     the columns and those excluded with a {@code |} between
+   * @param input a file; what follows its first byte FF, which is in no UTF-8, chooses how it is
+   *     read, nothing the defaults: delimiter, comment, header, missing, type, block, what it is
+   *     written with, and the columns and those excluded with a {@code |} between
    */
   public static void check(byte[] input) {
-    int end = input.length;
-    while (end > 0 && input[end - 1] != 0) {
-      end--;
+    int end = 0;
+    while (end < input.length && input[end] != END_OF_FILE) {
+      end++;
     }
-    byte[] file = end == 0 ? input : Arrays.copyOf(input, end - 1);
-    byte[] choices = end == 0 ? new byte[0] : Arrays.copyOfRange(input, end, input.length);
+    byte[] file = Arrays.copyOf(input, end);
+    byte[] choices = Arrays.copyOfRange(input, Math.min(end + 1, input.length), input.length);
     check(file, trial(choices));
   }
 
