@@ -77,7 +77,7 @@ for target; do
   echo "$target: ${MINUTES:-10} minutes, $(ls "$seeds" | wc -l) seeds, log in $log"
   code=0
   jazzer "$target" -max_total_time=$((${MINUTES:-10} * 60)) -max_len=4096 -print_final_stats=1 \
-    -dict="$root/fuzz/$target.dict" --coverage_report="$root/fuzz/target/$target.coverage" \
+    -dict="$root/fuzz/$target.dict" \
     "$root/fuzz/target/corpus/$target" "$seeds" >"$log" 2>&1 || code=$?
   runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
   edges=$(sed -n 's/.* cov: \([0-9]*\) .*/\1/p' "$log" | tail -1)
