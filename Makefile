@@ -12,6 +12,7 @@ help:
 	@echo 'make build      what ./batchnorm runs'
 	@echo 'make test       every test: Java and the contract on both engines, Kotlin, C++ under sanitizers, golden bits, README'
 	@echo 'make soak       100,000 random small shapes on every instruction set and thread count, to the bit'
+	@echo 'make fuzz       the readers of files and the command line with Jazzer (downloads 8 MB), MINUTES=10 each; TARGETS="csv" for some'
 	@echo 'make format     lays out the Java code'
 	@echo 'make golden     makes the golden cases in testdata again'
 	@echo 'make malformed  makes the malformed files again, and the tables of docs/errors.md'
@@ -47,11 +48,17 @@ soak:
 	$(MAVEN) verify $(BUILT) -pl native -am -Dbatchnorm.require=native -Dsurefire.failIfNoSpecifiedTests=false \
 	  -Dtest='NativeEngineContractTest$$*#randomSmallShapesGiveTheReferencesBits' -Dbatchnorm.shapes=$(SHAPES)
 
+# Jazzer is downloaded by its profile only.
+MINUTES = 10
+fuzz:
+	$(MAVEN) -q package -Pfuzz -pl fuzz -am -DskipTests
+	MINUTES=$(MINUTES) sh fuzz/fuzz.sh $(TARGETS)
+
 no-cpp:
 	@echo 'skipped: the native engine and the C++ tests, for there is no C++ compiler with CMake'
 
 format:
-	$(MAVEN) -Pbenchmark,peers com.spotify.fmt:fmt-maven-plugin:format
+	$(MAVEN) -Pbenchmark,peers,fuzz com.spotify.fmt:fmt-maven-plugin:format
 
 golden:
 	python3 testdata/make_golden.py
@@ -71,4 +78,4 @@ bench-peers:
 clean:
 	rm -rf .build target */target benchmark/peers/target
 
-.PHONY: help build test test-java test-cpp no-cpp soak format golden malformed bench bench-peers clean
+.PHONY: help build test test-java test-cpp no-cpp soak fuzz format golden malformed bench bench-peers clean

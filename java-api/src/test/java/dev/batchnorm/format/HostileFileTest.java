@@ -1,34 +1,35 @@
 package dev.batchnorm.format;
 
+import static dev.batchnorm.format.FileProperties.ROOM;
+import static dev.batchnorm.format.FileProperties.assertArray;
+import static dev.batchnorm.format.FileProperties.assertRefusal;
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
-import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.sun.management.ThreadMXBean;
 import dev.batchnorm.InputException;
-import dev.batchnorm.Source;
+import dev.batchnorm.format.csv.CsvProperties;
 import dev.batchnorm.format.npy.NpyArray;
 import dev.batchnorm.format.npy.NpySink;
-import dev.batchnorm.format.npy.NpySource;
 import dev.batchnorm.format.npz.NpzFile;
 import dev.batchnorm.format.npz.NumpyFiles;
 import dev.batchnorm.format.npz.ZipMaker;
 import java.io.ByteArrayOutputStream;
-import java.lang.management.BufferPoolMXBean;
-import java.lang.management.ManagementFactory;
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.function.Consumer;
-import org.jspecify.annotations.Nullable;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 
@@ -39,17 +40,10 @@ import org.junit.jupiter.api.function.Executable;
  */
 class HostileFileTest {
   private static final int MUTATIONS = 1000;
+  private static final int SEED = 1;
+  private static final Path MALFORMED =
+      Path.of(System.getProperty("batchnorm.root", ".."), "testdata/malformed");
   private static final Duration NO_HANG = Duration.ofSeconds(60);
-
-  /** Buffers that do not depend on the file. */
-  private static final long ROOM = 1 << 20;
-
-  private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
-  private static final BufferPoolMXBean DIRECT =
-      ManagementFactory.getPlatformMXBeans(BufferPoolMXBean.class).stream()
-          .filter(pool -> pool.getName().equals("direct"))
-          .findFirst()
-          .orElseThrow();
 
   /** How many arrays were read rather than refused. */
   private static long read;
@@ -82,13 +76,6 @@ class HostileFileTest {
   private static final byte[] MIXED =
       ZipMaker.mixed(npy("<f8", random(3, 16), 2), PADDED, dense(new byte[240], "(3,40)"));
 
-  /** One line, that names the file. */
-  private static void assertRefusal(InputException e, String name) {
-    String message = String.valueOf(e.getMessage());
-    boolean line = message.codePoints().noneMatch(Character::isISOControl);
-    assertTrue(line && message.startsWith(name) && message.length() < 500, message);
-  }
-
   private static InputBytes input(String name, byte[] bytes) {
     Spool spool = new Spool(name);
     spool.write(ByteBuffer.wrap(bytes));
@@ -100,47 +87,16 @@ class HostileFileTest {
     assertTrue(allocated <= ROOM + 4L * file.length, () -> allocated + " bytes allocated");
   }
 
-  /** Bytes of the heap, garbage included, and of direct buffers. */
   private static long allocated(byte[] file, Consumer<byte[]> reader) {
-    long heap = THREADS.getCurrentThreadAllocatedBytes();
-    long direct = DIRECT.getTotalCapacity();
     try {
-      reader.accept(file);
+      return FileProperties.allocated(() -> reader.accept(file));
     } catch (RuntimeException | Error e) {
       throw new AssertionError(HexFormat.of().formatHex(file, 0, Math.min(file.length, 2000)), e);
     }
-    return THREADS.getCurrentThreadAllocatedBytes()
-        - heap
-        + Math.max(DIRECT.getTotalCapacity() - direct, 0);
   }
 
   private static void readNpy(byte[] file) {
-    long[] sizes;
-    try {
-      NpyArray array = NpyArray.open(input("x.npy", file));
-      assertArray(NaiveNpy.read(file), array);
-      sizes = array.sizes();
-      read++;
-    } catch (InputException e) {
-      assertRefusal(e, "x.npy: ");
-      return;
-    }
-    try (Source source = NpySource.open(input("x.npy", file), Axes.channelAxis(-1))) {
-      assertArrayEquals(sizes, source.shape().sizes());
-      assertEquals(source.shape().count(), source.chunk(0, (int) source.shape().count()).count());
-    } catch (InputException e) {
-      assertRefusal(e, "x.npy: ");
-    }
-  }
-
-  private static void assertArray(@Nullable NaiveNpy expected, NpyArray array) {
-    assertNotNull(expected, "read what is no array");
-    assertArrayEquals(expected.sizes(), array.sizes());
-    assertEquals(expected.type(), array.type().descriptor().substring(1));
-    assertEquals(expected.values().length, array.count() * array.type().bytes());
-    byte[] values = new byte[expected.values().length];
-    array.read(0, (int) array.count()).get(values);
-    assertArrayEquals(expected.values(), values);
+    read += FileProperties.checkNpy(file) ? 1 : 0;
   }
 
   /** Members that are read hold what they held: a checksum guards them. */
@@ -248,6 +204,57 @@ class HostileFileTest {
             check(mutated(wide, MIXED, random), ofWide);
           }
         });
+  }
+
+  /** Those of testdata, each with bytes of others in it; {@code make fuzz} goes on from here. */
+  @Test
+  void seededMutationsOfTheCorpus() {
+    withoutHanging(
+        () -> {
+          mutateCorpus(".csv", 40, CsvProperties::check);
+          mutateCorpus(".npy", 40, FileProperties::checkNpy);
+          mutateCorpus(".npz", 20, FileProperties::checkNpz);
+        });
+  }
+
+  private static void mutateCorpus(String extension, int mutations, Consumer<byte[]> reader)
+      throws IOException {
+    List<Path> corpus;
+    try (Stream<Path> files = Files.list(MALFORMED)) {
+      corpus = files.filter(f -> f.toString().endsWith(extension)).sorted().toList();
+    }
+    assertTrue(corpus.size() > 20);
+    byte[] other = Files.readAllBytes(corpus.get(0));
+    for (Path path : corpus) {
+      byte[] original = Files.readAllBytes(path);
+      for (int i = 0; i < mutations; i++) {
+        int seed = SEED + 1000 * corpus.indexOf(path) + i;
+        Random random = new Random(seed);
+        byte[] file = i == 0 || original.length == 0 ? original : mutated(original, other, random);
+        if (extension.equals(".csv")) {
+          file = withChoices(file, random);
+        }
+        try {
+          reader.accept(file);
+        } catch (RuntimeException | Error e) {
+          String hex = HexFormat.of().formatHex(file);
+          throw new AssertionError(path + " with seed " + seed + ": " + hex, e);
+        }
+      }
+      other = original.length == 0 ? other : original;
+    }
+  }
+
+  /** The file and how it is to be read, as {@link CsvProperties#check} takes it. */
+  private static byte[] withChoices(byte[] file, Random random) {
+    byte[] choices = new byte[7];
+    random.nextBytes(choices);
+    choices[5] = (byte) random.nextInt(1 << random.nextInt(8));
+    ByteBuffer with = ByteBuffer.allocate(file.length + 1 + choices.length + 9);
+    String[] columns = {"", "1", "2", "1-2", "a", "|1", "|2", "1-3|2", "|b"};
+    with.put(file).put((byte) 0xff).put(choices);
+    with.put(columns[random.nextInt(columns.length)].getBytes(ISO_8859_1));
+    return Arrays.copyOf(with.array(), with.position());
   }
 
   /** One to three times: some bytes overwritten, put in, taken out, or those of the other file. */

@@ -5,9 +5,12 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.function.ToIntFunction;
+import java.util.regex.Pattern;
 
 /** Grows by bytes of CSV until they are handed to the output. */
 final class CsvBytes {
+  private static final Pattern BLANKS_AROUND = Pattern.compile("^[ \t]+|[ \t]+\\z");
+
   private byte[] bytes = new byte[1 << 16];
   private int count;
 
@@ -28,12 +31,23 @@ final class CsvBytes {
 
   /**
    * Puts a field of a file with another delimiter: in quotes if it would be cut and is not quoted.
+   * Blanks around its content, of which one may be that delimiter, are left out then.
    */
   void putField(byte[] field, char delimiter) {
     String text = new String(field, StandardCharsets.ISO_8859_1);
-    boolean isCut = text.indexOf(delimiter) >= 0 && !text.strip().startsWith("\"");
+    if (text.indexOf(delimiter) >= 0) {
+      text = trimmed(text);
+      if (text.startsWith("\"")) {
+        text = '"' + trimmed(text.substring(1, text.length() - 1)) + '"';
+      }
+    }
+    boolean isCut = text.indexOf(delimiter) >= 0 && !text.startsWith("\"");
     String quoted = '"' + text.replace("\"", "\"\"") + '"';
     put((isCut ? quoted : text).getBytes(StandardCharsets.ISO_8859_1));
+  }
+
+  private static String trimmed(String text) {
+    return BLANKS_AROUND.matcher(text).replaceAll("");
   }
 
   private void reserve(int needed) {

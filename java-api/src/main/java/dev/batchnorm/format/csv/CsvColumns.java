@@ -5,6 +5,7 @@ import dev.batchnorm.format.Wording;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
+import java.util.stream.Collectors;
 
 /** A choice of columns, {@code a,b,3-5}: names, 1-based numbers and ranges, resolved in a file. */
 final class CsvColumns {
@@ -119,14 +120,18 @@ final class CsvColumns {
     };
   }
 
+  private static String shown(List<String> names) {
+    return names.stream().map(Wording::onOneLine).collect(Collectors.joining(", "));
+  }
+
   private InputException missing(Item item, int fields, List<String> names) {
     String found = fields + (fields == 1 ? " column" : " columns");
     if (names.isEmpty()) {
       found += " without names";
     } else if (names.size() <= MOST_NAMES_SHOWN) {
-      found += " (" + String.join(", ", names) + ")";
+      found += " (" + shown(names) + ")";
     } else {
-      found += " (" + String.join(", ", names.subList(0, MOST_NAMES_SHOWN)) + ", …)";
+      found += " (" + shown(names.subList(0, MOST_NAMES_SHOWN)) + ", …)";
     }
     return new InputException(
         file

@@ -22,13 +22,15 @@ import org.jspecify.annotations.Nullable;
  */
 final class CsvRows implements AutoCloseable {
   /** Text of a block: some milliseconds of work. */
-  private static final int BLOCK = 1 << 20;
+  static final int BLOCK = 1 << 20;
 
   /** Text in which a line feed is looked for at once. */
   private static final int LINE = 1 << 12;
 
   /** A guess that runs into a longer record has probably begun inside a quoted cell. */
   private static final int MOST_GUESSED = 4 * BLOCK;
+
+  /** What is looked through at once for a line feed. */
 
   /** Numbers that are read at once where they are plain. */
   private static final int AT_ONCE = 1 << 12;
@@ -54,6 +56,7 @@ final class CsvRows implements AutoCloseable {
 
   private final InputBytes in;
   private final CsvOptions options;
+  private final int block;
   private final int fields;
   private final long firstLine;
   private final int[] selected;
@@ -70,6 +73,7 @@ final class CsvRows implements AutoCloseable {
    * Rows that are still to be read.
    *
    * @param options with a known delimiter
+   * @param block the bytes of a block
    * @param fields what each record must have
    * @param firstLine the line of the record that has them, for messages
    * @param selected the fields that hold values, ascending
@@ -78,6 +82,7 @@ final class CsvRows implements AutoCloseable {
   CsvRows(
       InputBytes in,
       CsvOptions options,
+      int block,
       int fields,
       long firstLine,
       int[] selected,
@@ -85,6 +90,7 @@ final class CsvRows implements AutoCloseable {
       CsvRecords first) {
     this.in = in;
     this.options = options;
+    this.block = block;
     this.fields = fields;
     this.firstLine = firstLine;
     this.selected = selected;
@@ -101,12 +107,12 @@ final class CsvRows implements AutoCloseable {
    */
   void read() {
     long start = position;
-    int tasks = Math.toIntExact((in.size() - start + BLOCK - 1) / BLOCK);
+    int tasks = Math.toIntExact((in.size() - start + block - 1) / block);
     Workers workers = new Workers(tasks);
     IntConsumer worker =
         task -> {
-          long from = start + (long) task * BLOCK;
-          long stop = from + BLOCK;
+          long from = start + (long) task * block;
+          long stop = from + block;
           Content guessed = guess(task == 0 ? start : afterLineFeed(from - 1, stop), stop);
           workers.awaitTurn(task);
           if (position < stop) {

@@ -42,13 +42,18 @@ public final class CsvTable implements AutoCloseable {
    *     in their number of fields, or there is no row of data
    */
   public static CsvTable read(InputBytes in, CsvOptions options, DType cellType) {
-    char delimiter = options.delimiter();
-    for (int i = 0; i < DELIMITERS.length && delimiter == CsvOptions.AUTO; i++) {
-      delimiter = splits(in, options, DELIMITERS[i]) ? DELIMITERS[i] : CsvOptions.AUTO;
-    }
-    CsvOptions known =
-        options.withDelimiter(delimiter == CsvOptions.AUTO ? DELIMITERS[0] : delimiter);
-    return new CsvTable(in, known, cellType);
+    return read(in, options, cellType, CsvRows.BLOCK);
+  }
+
+  /**
+   * As {@link #read(InputBytes, CsvOptions, DType)}.
+   *
+   * @param block the bytes that a thread reads at once; only tests need another number
+   */
+  static CsvTable read(InputBytes in, CsvOptions options, DType cellType, int block) {
+    boolean isKnown = options.delimiter() != CsvOptions.AUTO;
+    CsvOptions known = isKnown ? options : options.withDelimiter(delimiter(in, options));
+    return new CsvTable(in, known, cellType, block);
   }
 
   /**
@@ -72,6 +77,21 @@ public final class CsvTable implements AutoCloseable {
     return records.next() ? names(records) : List.of();
   }
 
+  /** The first that splits the first record, or that could; a line's comment mark never does. */
+  private static char delimiter(InputBytes in, CsvOptions options) {
+    char possible = CsvOptions.AUTO;
+    for (char delimiter : DELIMITERS) {
+      if (delimiter == options.comment()) {
+        continue;
+      }
+      if (splits(in, options, delimiter)) {
+        return delimiter;
+      }
+      possible = possible == CsvOptions.AUTO ? delimiter : possible;
+    }
+    return possible;
+  }
+
   private static boolean splits(InputBytes in, CsvOptions options, char delimiter) {
     try {
       CsvRecords records = new CsvRecords(in, options.withDelimiter(delimiter));
@@ -81,7 +101,7 @@ public final class CsvTable implements AutoCloseable {
     }
   }
 
-  private CsvTable(InputBytes in, CsvOptions options, DType cellType) {
+  private CsvTable(InputBytes in, CsvOptions options, DType cellType, int block) {
     this.in = in;
     this.options = options;
     CsvRecords records = new CsvRecords(in, options);
@@ -107,7 +127,7 @@ public final class CsvTable implements AutoCloseable {
       names = List.of();
       countsColumns = options.header() == CsvOptions.Header.AUTO && countsColumns(records);
     }
-    rows = new CsvRows(in, options, fields, firstLine, selected, cellType, records);
+    rows = new CsvRows(in, options, block, fields, firstLine, selected, cellType, records);
     if (!more) {
       throw new InputException(
           in.name() + ": expected at least 1 row of data, found only a header",

@@ -66,6 +66,12 @@ class CsvColumnsTest {
     assertEquals(
         "x.csv: expected a column \"A\" (--exclude), found 6 columns without names",
         refusal(() -> select("", "A", List.of())));
+    assertEquals(
+        "x.csv: expected a column \"b\" (--columns), found 2 columns (a\\nc, \\u202ed)",
+        refusal(
+            () ->
+                new CsvColumns("x.csv", CsvOptions.of(FileFormat.CSV).withColumns("b"))
+                    .select(2, List.of("a\nc", "\u202ed"))));
     for (String number : new String[] {"0", "7", "6-7", "4-3", "0-1", "99999999999"}) {
       assertEquals(
           "x.csv: expected a column \"" + number + "\" (--columns), found 6 columns without names",

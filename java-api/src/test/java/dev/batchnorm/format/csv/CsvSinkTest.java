@@ -158,6 +158,18 @@ class CsvSinkTest {
         copied("1\tx,y\r\n", CsvOptions.of(FileFormat.TSV).withColumns("1"), ','));
   }
 
+  @Test
+  void blanksAroundACellAreNoDelimitersAfterwards() {
+    assertEquals(
+        "\"p\"\t1.0\nq\t2.0\n\t3.0\n\"r\ts\"\t4.0\n",
+        copied("\t\"p\" ,1\n q\t,2\n\t,3\nr\ts,4\n", COMMA.withColumns("2"), '\t'));
+    assertEquals(
+        "\"a\"\tb\n\"\"\t1.0\n",
+        copied("\"\ta \",b\n\"\t\",1\n", COMMA.withMissing(Missing.IGNORE), '\t'));
+    assertEquals(
+        "\"\u000b\"\"t\tu\"\t1.0\n", copied("\u000b\"t\tu,1\n", COMMA.withColumns("2"), '\t'));
+  }
+
   private static String copied(String text, CsvOptions options, char delimiter) {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     try (CsvTable table = CsvTable.read(input("x.csv", text.getBytes(UTF_8)), options, DType.F64);

@@ -51,6 +51,14 @@ class CsvTableTest {
   }
 
   @Test
+  void aCommentMarkIsNoDelimiterThatIsFound() {
+    CsvOptions auto = COMMA.withDelimiter(CsvOptions.AUTO);
+    assertValues(read(";a,b;c\n1\t2\n", auto.withComment(';')), 1, 2);
+    assertEquals('\t', read(";a,b;c\n1\t2\n", auto.withComment(';')).delimiter());
+    assertEquals(';', read(",a\n1\n", auto.withComment(',')).delimiter());
+  }
+
+  @Test
   void aFinalLineEndIsNotNeeded() {
     assertValues(read("1,2\n3,4"), 1, 2, 3, 4);
   }
