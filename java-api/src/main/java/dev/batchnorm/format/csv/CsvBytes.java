@@ -27,13 +27,28 @@ final class CsvBytes {
   }
 
   /**
-   * Puts a field of a file with another delimiter: in quotes if it would be cut and is not quoted.
+   * Puts a field of a file with another delimiter. If it would be cut, it is put in quotes; if it
+   * is in quotes, the blanks around them are left out.
    */
   void putField(byte[] field, char delimiter) {
     String text = new String(field, StandardCharsets.ISO_8859_1);
-    boolean isCut = text.indexOf(delimiter) >= 0 && !text.strip().startsWith("\"");
-    String quoted = '"' + text.replace("\"", "\"\"") + '"';
-    put((isCut ? quoted : text).getBytes(StandardCharsets.ISO_8859_1));
+    if (text.indexOf(delimiter) >= 0) {
+      int start = 0;
+      int end = text.length();
+      while (start < end && isBlank(text.charAt(start))) {
+        start++;
+      }
+      while (start < end && isBlank(text.charAt(end - 1))) {
+        end--;
+      }
+      boolean isQuoted = text.startsWith("\"", start);
+      text = isQuoted ? text.substring(start, end) : '"' + text.replace("\"", "\"\"") + '"';
+    }
+    put(text.getBytes(StandardCharsets.ISO_8859_1));
+  }
+
+  private static boolean isBlank(char c) {
+    return c == ' ' || c == '\t';
   }
 
   private void reserve(int needed) {
