@@ -12,6 +12,7 @@ help:
 	@echo 'make build      what ./batchnorm runs'
 	@echo 'make test       every test: Java and the contract on both engines, Kotlin, C++ under sanitizers, golden bits, README'
 	@echo 'make soak       100,000 random small shapes on every instruction set and thread count, to the bit'
+	@echo 'make faults     kills, a full disk, input cut short and the like for the built command; KILLS=20 for fewer'
 	@echo 'make format     lays out the Java code'
 	@echo 'make golden     makes the golden cases in testdata again'
 	@echo 'make malformed  makes the malformed files again, and the tables of docs/errors.md'
@@ -47,6 +48,11 @@ soak:
 	$(MAVEN) verify $(BUILT) -pl native -am -Dbatchnorm.require=native -Dsurefire.failIfNoSpecifiedTests=false \
 	  -Dtest='NativeEngineContractTest$$*#randomSmallShapesGiveTheReferencesBits' -Dbatchnorm.shapes=$(SHAPES)
 
+KILLS = 200
+SEED = 1
+faults: build
+	cli/src/test/sh/faults.sh $(KILLS) $(SEED)
+
 no-cpp:
 	@echo 'skipped: the native engine and the C++ tests, for there is no C++ compiler with CMake'
 
@@ -71,4 +77,4 @@ bench-peers:
 clean:
 	rm -rf .build target */target benchmark/peers/target
 
-.PHONY: help build test test-java test-cpp no-cpp soak format golden malformed bench bench-peers clean
+.PHONY: help build test test-java test-cpp no-cpp soak faults format golden malformed bench bench-peers clean
