@@ -139,6 +139,7 @@ for ((i = 0; i < kills; i++)); do
   ((i / 4 % 2)) && input=$source source=-
   ((i / 8 % 2)) && before=old
   target=out/y.$format
+  ((i % 50 == 49)) && section "   $i done, $finished of them had finished"
   rm -rf out && mkdir out
   [ -n "$before" ] && cp "$before" "$target"
   start "$input" "$verb" "$source" "${options[@]}" -o "$target"
