@@ -13,6 +13,7 @@ help:
 	@echo 'make test       every test: Java and the contract on both engines, Kotlin, C++ under sanitizers, golden bits, README'
 	@echo 'make soak       100,000 random small shapes on every instruction set and thread count, to the bit'
 	@echo 'make fuzz       the readers of files and the command line with Jazzer (downloads 8 MB), MINUTES=10 each; TARGETS="csv" for some'
+	@echo 'make faults     kills, a full disk, input cut short and the like for the built command; KILLS=20 for fewer'
 	@echo 'make format     lays out the Java code'
 	@echo 'make golden     makes the golden cases in testdata again'
 	@echo 'make malformed  makes the malformed files again, and the tables of docs/errors.md'
@@ -54,6 +55,11 @@ fuzz:
 	$(MAVEN) -q package -Pfuzz -pl fuzz -am -DskipTests
 	MINUTES=$(MINUTES) sh fuzz/fuzz.sh $(TARGETS)
 
+KILLS = 200
+SEED = 1
+faults: build
+	cli/src/test/sh/faults.sh $(KILLS) $(SEED)
+
 no-cpp:
 	@echo 'skipped: the native engine and the C++ tests, for there is no C++ compiler with CMake'
 
@@ -78,4 +84,4 @@ bench-peers:
 clean:
 	rm -rf .build target */target benchmark/peers/target
 
-.PHONY: help build test test-java test-cpp no-cpp soak fuzz format golden malformed bench bench-peers clean
+.PHONY: help build test test-java test-cpp no-cpp soak fuzz faults format golden malformed bench bench-peers clean

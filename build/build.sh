@@ -111,14 +111,15 @@ publish() {
   printf '%s\n' "$1" "$built_java" "$root" >.build/next && touch -r "$2" .build/next && mv .build/next .build/current
 }
 
-# Runs the main job once and lets Java keep what it loaded. An empty archive says that this was tried.
+# Runs the main job once and lets Java keep what it loaded. An empty archive says that this was tried. Sources that
+# changed meanwhile must not make this run wait for the lock that is held here.
 train() {
   : >"$archive" || return
   trap 'rm -f "$archive"; exit 130' INT TERM HUP
   option=-XX:ArchiveClassesAtExit
   [ "$archive_option" = -XX:AOTCache ] && option=-XX:AOTCacheOutput
   # A relative path, because options are separated by blanks.
-  (cd "$app" && rm -f new.archive && BATCHNORM_JAVA_OPTS="$option=new.archive" \
+  (cd "$app" && rm -f new.archive && BATCHNORM_BUILDING=yes BATCHNORM_JAVA_OPTS="$option=new.archive" \
     "$root/batchnorm" forward "$root/testdata/iris.csv" --exclude species -o trained.csv </dev/null >>"$log" 2>&1
     rm -f trained.csv
     [ ! -s new.archive ] || mv -f new.archive "$archive")

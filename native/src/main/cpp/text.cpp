@@ -64,14 +64,14 @@ const char* skip_cell(const Dialect& dialect, const char* at, const char* end) {
   at = dialect.skip_blanks(at, end);
   if (at < end && *at == '"') {
     for (at++;; at++) {
-      if (at == end || *at == '\n' || *at < 0) return nullptr;
+      if (at == end || *at == '\n' || (signed char)*at < 0) return nullptr;
       if (*at != '"') continue;
       if (++at == end) return nullptr;
       if (*at != '"') return dialect.skip_blanks(at, end);
     }
   }
   while (at < end && *at != dialect.delimiter && *at != '\n') {
-    if (*at < 0) return nullptr;
+    if ((signed char)*at < 0) return nullptr;
     at++;
   }
   return at;

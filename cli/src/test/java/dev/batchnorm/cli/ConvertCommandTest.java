@@ -117,6 +117,15 @@ class ConvertCommandTest extends CommandTest {
   }
 
   @Test
+  void cellsThatHoldTheNewDelimiterStayCells() {
+    text("x.csv", "1,\t\"a\tb\" ,c\td\n2,\t,\"e\"\n");
+    quiet("convert ./x.csv --columns 1 -o ./x.tsv");
+    assertEquals("1.0\t\"a\tb\"\t\"c\td\"\n2.0\t\"\t\"\t\"e\"\n", text("x.tsv"));
+    quiet("convert ./x.tsv --columns 1 -o ./y.csv");
+    assertEquals("1.0,\"a\tb\",\"c\td\"\n2.0,\"\t\",\"e\"\n", text("y.csv"));
+  }
+
+  @Test
   void integersAreTextAsTheyAre() {
     long[] sizes = {3};
     bytes("i.npy", numpy("<i8", false, sizes, longs(Long.MIN_VALUE, Long.MAX_VALUE, -1)));

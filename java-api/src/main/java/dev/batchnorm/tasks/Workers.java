@@ -107,13 +107,14 @@ public final class Workers {
   }
 
   /**
-   * Waits until every task before this one has called {@link #endTurn}.
+   * Waits until every task before this one has called {@link #endTurn}. The failure of a later one
+   * changes nothing: an earlier one may still have something to tell.
    *
-   * @throws CancellationException if one of them failed, or this thread was interrupted
+   * @throws CancellationException if one of those before failed, or this thread was interrupted
    */
   public synchronized void awaitTurn(int task) {
     while (turn != task) {
-      if (failure != null) {
+      if (failure != null && failedTask < task) {
         throw new CancellationException("an earlier task failed");
       }
       try {

@@ -150,6 +150,37 @@ class WorkersTest {
   }
 
   @Test
+  void whoWaitsForATurnIsNotLetGoByAFailureAfterIt() {
+    Workers workers = new Workers(3);
+    CountDownLatch waits = new CountDownLatch(1);
+    CountDownLatch fails = new CountDownLatch(1);
+    InputException thrown = new InputException("x.csv: ended while it was read");
+    AtomicIntegerArray done = new AtomicIntegerArray(3);
+    IntConsumer worker =
+        task -> {
+          if (task == 0) {
+            uninterrupted(fails::await);
+            uninterrupted(() -> Thread.sleep(50)); // the failure is known by then
+          }
+          if (task == 1) {
+            waits.countDown();
+          }
+          if (task == 2) {
+            uninterrupted(waits::await);
+            fails.countDown();
+            throw thrown;
+          }
+          workers.awaitTurn(task);
+          done.incrementAndGet(task);
+          workers.endTurn();
+        };
+    Exception told =
+        assertThrows(InputException.class, () -> workers.run(Collections.nCopies(3, worker)));
+    assertSame(thrown, told);
+    assertEquals("[1, 1, 0]", done.toString());
+  }
+
+  @Test
   void anInterruptReachesEveryThread() {
     Thread caller = Thread.currentThread();
     CountDownLatch never = new CountDownLatch(1);

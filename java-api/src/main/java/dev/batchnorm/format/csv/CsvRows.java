@@ -30,8 +30,6 @@ final class CsvRows implements AutoCloseable {
   /** A guess that runs into a longer record has probably begun inside a quoted cell. */
   private static final int MOST_GUESSED = 4 * BLOCK;
 
-  /** What is looked through at once for a line feed. */
-
   /** Numbers that are read at once where they are plain. */
   private static final int AT_ONCE = 1 << 12;
 
