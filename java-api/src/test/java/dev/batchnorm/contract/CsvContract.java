@@ -62,7 +62,7 @@ public abstract class CsvContract {
     RandomCsv csv = new RandomCsv(seed, BYTES, type, missing, plain);
     for (int threads : new int[] {1, 3}) {
       String what = "seed " + seed + ", " + threads + " threads";
-      long memory = threads == 1 ? Long.MAX_VALUE : 100_000;
+      long memory = threads == 1 ? Long.MAX_VALUE : 10_000;
       CsvOptions options = csv.options(options(threads)).withMemory(memory);
       try (CsvTable table = CsvTable.read(input(csv.bytes()), options, type)) {
         assertArrayEquals(csv.values(), table.values(), what);
