@@ -120,9 +120,9 @@ class ConvertCommandTest extends CommandTest {
   void cellsThatHoldTheNewDelimiterStayCells() {
     text("x.csv", "1,\t\"a\tb\" ,c\td\n2,\t,\"e\"\n");
     quiet("convert ./x.csv --columns 1 -o ./x.tsv");
-    assertEquals("1.0\t\"a\tb\"\t\"c\td\"\n2.0\t\"\t\"\t\"e\"\n", text("x.tsv"));
+    assertEquals("1.0\t\"a\tb\"\t\"c\td\"\n2.0\t\t\"e\"\n", text("x.tsv"));
     quiet("convert ./x.tsv --columns 1 -o ./y.csv");
-    assertEquals("1.0,\"a\tb\",\"c\td\"\n2.0,\"\t\",\"e\"\n", text("y.csv"));
+    assertEquals("1.0,\"a\tb\",\"c\td\"\n2.0,,\"e\"\n", text("y.csv"));
   }
 
   @Test
