@@ -75,7 +75,7 @@ final class CsvRows implements AutoCloseable {
    * @param fields what each record must have
    * @param firstLine the line of the record that has them, for messages
    * @param selected the fields that hold values, ascending
-   * @param first the first row of data; null if there is none
+   * @param first at the first row of data, or at the end if there is none
    */
   CsvRows(
       InputBytes in,
