@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class FileProperties {
   /** Buffers that do not depend on the file. */
-  static final long ROOM = 1 << 20;
+  static final long ROOM = Long.getLong("batchnorm.room", 1 << 20);
 
   private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
   private static final BufferPoolMXBean DIRECT =
