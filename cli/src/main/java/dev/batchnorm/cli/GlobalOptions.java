@@ -20,7 +20,7 @@ final class GlobalOptions {
       paramLabel = "SIZE",
       description =
           "How much of standard input and of the values of CSV is held in memory, as 500M or 2G; the rest waits in a "
-              + "temporary file. Default: a quarter of what Java may use.")
+              + "temporary file. Default: 64 MiB of standard input, and of values a quarter of what Java may use.")
   @Nullable String maxMemory;
 
   @Option(
