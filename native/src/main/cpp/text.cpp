@@ -203,11 +203,9 @@ int64_t bn_write_rows(int32_t type, const void* values, int64_t count, int64_t f
                       int32_t delimiter, int32_t carriage_return, char* text) {
   char* to = text;
   for (int64_t i = 0, column = first; i < count; i++) {
+    if (column > 0) *to++ = (char)delimiter;
     to = write(type, values, i, to);
-    if (++column < columns) {
-      *to++ = (char)delimiter;
-      continue;
-    }
+    if (++column < columns) continue;
     if (carriage_return) *to++ = '\r';
     *to++ = '\n';
     column = 0;

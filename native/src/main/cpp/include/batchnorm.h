@@ -145,8 +145,8 @@ int64_t bn_read_records(bn_records records, const char* text, int64_t size, int6
  * No number takes more than 32 bytes. */
 void bn_write_numbers(int32_t type, const void* values, int64_t count, char* text, int32_t* ends);
 
-/* Writes rows of numbers: each is followed by the delimiter, the last of a row by LF or CR LF. The first number stands in
- * the column `first`. Returns the bytes written, at most 34 a number. */
+/* Writes rows of numbers: the delimiter before each but the first of a row, LF or CR LF after the last. The first number
+ * stands in the column `first`, the last may stand in any. Returns the bytes written, at most 35 a number. */
 int64_t bn_write_rows(int32_t type, const void* values, int64_t count, int64_t first, int64_t columns,
                       int32_t delimiter, int32_t carriage_return, char* text);
 

@@ -50,10 +50,11 @@ public interface Numerals {
   record Rows(int first, int columns, char delimiter, boolean carriageReturn) {}
 
   /**
-   * Writes f32 or f64 numbers, each followed by the delimiter, the last of a row by LF or CR LF.
+   * Writes f32 or f64 numbers: the delimiter before each but the first of a row, LF or CR LF after
+   * the last. Rows may begin before and end after them.
    *
    * @param values off the heap, in little-endian order, from its position to its limit
-   * @param text takes {@link Decimals#LONGEST} + 2 bytes a number
+   * @param text takes {@link Decimals#LONGEST} + 3 bytes a number
    * @return the number of bytes written
    */
   int writeRows(DType type, ByteBuffer values, Rows rows, byte[] text);

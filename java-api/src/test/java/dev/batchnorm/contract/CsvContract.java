@@ -152,6 +152,32 @@ public abstract class CsvContract {
     }
   }
 
+  /** Memory on and off the heap takes different ways; what is written joins within a row. */
+  @Test
+  void piecesJoinWithinRowsWhereverTheyAreCut() {
+    int columns = 70_001; // more than a thread takes at once
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    StringBuilder expected = new StringBuilder();
+    try (CsvSink sink =
+        CsvSink.create(AtomicOutput.standardOutput(out), options(2), NumberType.F64, 3, columns)) {
+      int[] sizes = {1, 70_000, 5, 99_999, 39_998};
+      int written = 0;
+      for (int size : sizes) {
+        ByteBuffer bytes =
+            size % 2 == 0 ? ByteBuffer.allocate(8 * size) : ByteBuffer.allocateDirect(8 * size);
+        bytes.order(ByteOrder.LITTLE_ENDIAN);
+        for (int i = 0; i < size; i++, written++) {
+          bytes.putDouble(8 * i, written);
+          expected.append(written % columns == 0 ? "" : ",").append(written).append(".0");
+          expected.append(written % columns == columns - 1 ? "\n" : "");
+        }
+        sink.write(bytes);
+      }
+      sink.finish();
+    }
+    assertEquals(-1, difference(expected.toString(), out.toString(UTF_8)));
+  }
+
   static Stream<Arguments> numbers() {
     Random random = new Random(5);
     int count = Integer.getInteger("batchnorm.numbers", 100_000);

@@ -69,7 +69,7 @@ record CsvLayout(
   }
 
   /** Moves on to the next record that was a row that counts. */
-  void moveToNextRow(CsvRecords repeated) {
+  private void moveToNextRow(CsvRecords repeated) {
     do {
       if (!repeated.next() || repeated.fields() != fields) {
         throw new InputException(

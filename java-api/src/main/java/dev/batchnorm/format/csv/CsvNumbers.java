@@ -54,7 +54,7 @@ final class CsvNumbers {
     Numerals.Rows rows =
         new Numerals.Rows(
             column, layout.fields(), layout.delimiter(), layout.lineEnd().length == 2);
-    int most = (Decimals.LONGEST + 2) * (values.limit() / type.bytes());
+    int most = Math.multiplyExact(Decimals.LONGEST + 3, values.limit() / type.bytes());
     into.putFirst(
         most, bytes -> writer.writeRows(type.floating(), values.position(0), rows, bytes));
     return true;

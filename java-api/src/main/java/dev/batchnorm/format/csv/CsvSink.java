@@ -202,18 +202,16 @@ public final class CsvSink implements ArraySink, AutoCloseable {
   }
 
   /**
-   * Where the numbers are cut for the threads: at ends of rows, and where records are repeated, at
-   * the blocks in which they were read, which can be found again.
+   * Where the numbers are cut for the threads: anywhere, but where records are repeated, at the
+   * blocks in which they were read, which can be found again.
    */
   private long[] cuts(long first, long end) {
     LongStream.Builder cuts = LongStream.builder().add(first);
     CsvRows rows = layout.rows();
     long at = first;
     while (at < end) {
-      long row = at / columns;
-      long cut =
-          rows == null ? (at + PIECE + columns - 1) / columns : rows.endOf(rows.blockOf(row));
-      at = Math.min(cut * columns, end);
+      long cut = rows == null ? at + PIECE : rows.endOf(rows.blockOf(at / columns)) * columns;
+      at = Math.min(cut, end);
       cuts.add(at);
     }
     return cuts.build().toArray();

@@ -15,7 +15,13 @@ import org.jspecify.annotations.Nullable;
 /** A growing run of values of one type: in memory up to a limit, beyond it in a temporary file. */
 final class CsvValues implements AutoCloseable {
   /** Stands for an absent value in a {@link Buffer}. */
-  static final double ABSENT = Double.longBitsToDouble(0x7ff8_0000_0000_0001L);
+  static final double ABSENT = absent();
+
+  private static double absent() {
+    Values one = Values.allocate(DType.F64, 1);
+    one.setAbsent(0);
+    return one.get(0);
+  }
 
   private final DType type;
   private final long memoryLimit;
