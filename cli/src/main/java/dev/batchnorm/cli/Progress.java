@@ -77,8 +77,13 @@ final class Progress implements AutoCloseable {
         + " a second";
   }
 
-  /** Removes the line; it comes back unless this is closed. */
-  synchronized void erase() {
+  /** Prints something else with the line out of the way; it comes back unless this is closed. */
+  synchronized void aside(Runnable print) {
+    erase();
+    print.run();
+  }
+
+  private void erase() {
     if (shown) {
       error.print(ERASE);
       error.flush();

@@ -94,6 +94,8 @@ final class RootCommand implements Runnable {
     } catch (RuntimeException
         | Error e) { // picocli hands over neither errors nor what printing throws
       return reporter.report(e);
+    } finally {
+      session.endProgress();
     }
   }
 }

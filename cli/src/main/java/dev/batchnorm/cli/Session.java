@@ -133,15 +133,17 @@ final class Session {
     }
   }
 
-  private void erase() {
+  /** Prints with the line of {@link Progress} out of the way. */
+  private void aside(Runnable print) {
     if (progress != null) {
-      progress.erase();
+      progress.aside(print);
+    } else {
+      print.run();
     }
   }
 
   private void say(String line) {
-    erase();
-    error.println(line);
+    aside(() -> error.println(line));
   }
 
   /** An input of that size is opened. */
@@ -179,8 +181,7 @@ final class Session {
   }
 
   void stackTrace(Throwable failure) {
-    erase();
-    failure.printStackTrace(error);
+    aside(() -> failure.printStackTrace(error));
   }
 
   /**
@@ -188,7 +189,10 @@ final class Session {
    * reads no further has all that was wanted, and the exit code is what it would be.
    */
   void print(String text) {
-    erase();
+    aside(() -> write(text));
+  }
+
+  private void write(String text) {
     try (AtomicOutput output = AtomicOutput.standardOutput(out)) {
       output.write(ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8)));
       output.commit();

@@ -22,7 +22,7 @@ class ProgressTest {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     try (Progress progress = new Progress(new PrintStream(out, true, StandardCharsets.UTF_8))) {
       progress.add(1000);
-      progress.erase();
+      progress.aside(() -> {});
     }
     assertEquals("", out.toString(StandardCharsets.UTF_8));
   }
