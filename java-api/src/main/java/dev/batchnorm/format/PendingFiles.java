@@ -24,7 +24,7 @@ final class PendingFiles {
 
   /**
    * A name that no other file has: of this process and this moment. Not a random one, for which
-   * Java would load its cryptography (20 ms).
+   * Java would load its cryptography.
    */
   static String newName() {
     long process = ProcessHandle.current().pid();
