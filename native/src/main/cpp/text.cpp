@@ -22,41 +22,25 @@ struct Dialect {
   }
 };
 
-const char* skip_digits(const char* at, const char* end) {
-  while (at < end && (unsigned char)(*at - '0') < 10) at++;
-  return at;
-}
+bool is_digit(char c) { return (unsigned char)(c - '0') < 10; }
 
-template <class T> bool read(const char* from, const char* to, double* value) {
-  T rounded;
-  std::from_chars_result result = std::from_chars(from, to, rounded);
+// Reads a finite number and returns its end; null if there is none.
+template <class T> const char* read(const char* from, const char* end, double* value) {
+  T rounded = 0;
+  std::from_chars_result result = std::from_chars(from, end, rounded);
   *value = rounded;
-  return result.ec == std::errc() && result.ptr == to && isfinite(rounded);
+  return result.ec == std::errc() && isfinite(rounded) ? result.ptr : nullptr;
 }
 
-// Reads a cell that is a finite decimal, with blanks around it. Returns its end; null if it is anything else.
+// Reads a cell that is a finite decimal, with blanks around it. Returns where it stops: not at the cell's end if it is
+// anything else; or null.
 const char* read_cell(const Dialect& dialect, int type, const char* at, const char* end, double* value) {
-  const char* start = at = dialect.skip_blanks(at, end);
-  if (at < end && (*at == '-' || *at == '+')) at++;
-  if (at > start && *start == '+') start++;  // from_chars knows no plus
-  const char* whole = at;
-  at = skip_digits(at, end);
-  int64_t digits = at - whole;
-  if (at < end && *at == '.') {
-    const char* fraction = ++at;
-    at = skip_digits(at, end);
-    digits += at - fraction;
-  }
-  if (digits == 0) return nullptr;
-  if (at < end && (*at == 'e' || *at == 'E')) {
-    at++;
-    if (at < end && (*at == '-' || *at == '+')) at++;
-    const char* exponent = at;
-    at = skip_digits(at, end);
-    if (at == exponent) return nullptr;
-  }
-  if (!(type == BN_F32 ? read<float>(start, at, value) : read<double>(start, at, value))) return nullptr;
-  return dialect.skip_blanks(at, end);
+  at = dialect.skip_blanks(at, end);
+  const char* digits = at + (at < end && (*at == '-' || *at == '+'));
+  if (digits == end || !(is_digit(*digits) || *digits == '.')) return nullptr;  // from_chars knows infinity and NaN
+  if (*at == '+') at++;                                                          // but no plus
+  at = type == BN_F32 ? read<float>(at, end, value) : read<double>(at, end, value);
+  return at == nullptr ? nullptr : dialect.skip_blanks(at, end);
 }
 
 // Skips a cell of ASCII on one line, quoted or not. Returns its end; null if it is anything else.
