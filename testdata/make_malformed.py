@@ -475,6 +475,9 @@ def csv_cases():
     case('no-names', 'forward plain.csv --columns a --header no',
          'plain.csv: expected a column "a" (--columns), found 2 columns without names',
          'A column was named, and the file has no header.', 'Name it by its number; the first is 1.')
+    case('downwards', 'forward x.csv --columns 2-1',
+         'x.csv: expected a column "2-1" (--columns), found 2 columns (a, b)',
+         'The range goes downwards.', hint='a range goes upwards, as 1-2')
     case('no-number', 'forward x.csv --exclude 3-4',
          'x.csv: expected a column "3-4" (--exclude), found 2 columns (a, b)',
          'The range reaches beyond the last column.')

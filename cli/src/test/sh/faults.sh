@@ -249,7 +249,7 @@ else
   section "   SKIPPED: another user than root can not run $batchnorm here"
 fi
 
-section '6. nobody reads on'
+section '6. nobody reads on; no standard input'
 for arguments in 'convert x.npy --to csv' 'forward x.csv --exclude id,label' 'forward x.npy' 'convert - --to csv' \
   'forward - --max-memory 0'; do
   command="batchnorm $arguments < x.npy | head -c 100"
@@ -258,6 +258,11 @@ for arguments in 'convert x.npy --to csv' 'forward x.csv --exclude id,label' 'fo
   code=${PIPESTATUS[0]}
   check_code 0
 done
+command='batchnorm stats - <&-'
+code=0
+"$batchnorm" stats - <&- >/dev/null 2>error || code=$?
+check_code 3
+grep -q 'found none$' error || report 'expected an empty standard input'
 
 section '7. onto the input'
 for format in csv npy; do

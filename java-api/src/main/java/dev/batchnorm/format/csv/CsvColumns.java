@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /** A choice of columns, {@code a,b,3-5}: names, 1-based numbers and ranges, resolved in a file. */
 final class CsvColumns {
@@ -141,9 +142,19 @@ final class CsvColumns {
             + item.option
             + "), found "
             + found,
-        fields == 1 && String.join("", names).matches("[^;\t]*[;\t].*")
-            ? "--delimiter auto finds a semicolon or a tab"
-            : null,
+        hint(item, fields, names),
         null);
+  }
+
+  private static @Nullable String hint(Item item, int fields, List<String> names) {
+    if (item.isNumeric()) {
+      int[] range = range(item.text);
+      if (range[0] > range[1]) {
+        return "a range goes upwards, as " + range[1] + "-" + range[0];
+      }
+    }
+    return fields == 1 && String.join("", names).matches("[^;\t]*[;\t].*")
+        ? "--delimiter auto finds a semicolon or a tab"
+        : null;
   }
 }

@@ -80,9 +80,13 @@ public final class CsvSink implements ArraySink, AutoCloseable {
    * As {@link #create(AtomicOutput, FileFormat, NumberType, long...)}.
    *
    * @param options the delimiter, the threads, and how numbers are written
+   * @throws IllegalArgumentException if the delimiter is {@link CsvOptions#AUTO}
    */
   public static CsvSink create(
       AtomicOutput out, CsvOptions options, NumberType type, long... sizes) {
+    if (options.delimiter() == CsvOptions.AUTO) {
+      throw new IllegalArgumentException("delimiter: expected a character, found AUTO");
+    }
     if (sizes.length > 2) {
       throw new InputException(
           out.name() + ": expected at most 2 axes for CSV, found shape " + Shape.text(sizes),

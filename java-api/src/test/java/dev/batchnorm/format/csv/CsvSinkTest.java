@@ -212,4 +212,12 @@ class CsvSinkTest {
       assertThrows(IllegalStateException.class, sink::finish);
     }
   }
+
+  @Test
+  void aDelimiterToBeFoundIsNone() {
+    AtomicOutput out = AtomicOutput.standardOutput(new ByteArrayOutputStream());
+    CsvOptions any = COMMA.withDelimiter(CsvOptions.AUTO);
+    assertThrows(
+        IllegalArgumentException.class, () -> CsvSink.create(out, any, NumberType.F64, 1, 1));
+  }
 }
