@@ -2,6 +2,7 @@ package dev.batchnorm.engine;
 
 import dev.batchnorm.Affine;
 import dev.batchnorm.DType;
+import dev.batchnorm.EngineUnavailableException;
 import dev.batchnorm.ExactSums;
 import dev.batchnorm.GradientParameters;
 import dev.batchnorm.InputException;
@@ -48,6 +49,13 @@ public abstract class Engine {
   public Engine singleThreaded() {
     return this;
   }
+
+  /**
+   * The passes of linear algebra, made ready at the first call.
+   *
+   * @throws EngineUnavailableException if what they need is not there
+   */
+  public abstract LinearAlgebra linearAlgebra();
 
   /**
    * Adds a chunk to the exact sums Σx, Σx² and the count of each of its channels.
