@@ -3,7 +3,7 @@
 
     /usr/bin/python3 judge_reparameterized_with_torch.py        (Debian: apt-get install python3-torch)
 
-- The identity. X·W^ + b^ and BN(X·W), by the definition of batch norm on Z = X·W, in fractions and 300 bits of a root.
+- The identity. X·W^ + b^ and BN(X·W), by the definition of batch norm on Z = X·W, in fractions and roots of 300 bits.
   What they may differ by is worked out from the roundings R1 to R5 made. Each line shows the largest deviation in units
   of half an ulp of T, relative to the largest terms sum|x_i·W^_ik| + |b^_k|, and over its bound.
 - Gradients. Central differences of sum dY·BN(X·W), or of weight normalization, in fractions, with steps of 2^-100:
@@ -333,7 +333,7 @@ def main():
         print(f'skip torch {name}: {reason}')
     for what, (value, name) in sorted(top.items()):
         print(f'worst {what}: {value:.4g} ({name})')
-    print(f'torch {torch.__version__}: identity of {counts["identity"]} cases ({units[0]} units, {units[1]} not judged), '
+    print(f'torch {torch.__version__}: identity of {counts["identity"]} cases ({units[0]} units, {units[1]} not), '
           f'differences of {counts["differences"]}, torch judged {counts["torch"]}, skipped {len(skipped)}; '
           f'{failed} failed')
     return 1 if failed else 0

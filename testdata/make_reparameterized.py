@@ -243,8 +243,8 @@ def all_cases():
          (8, 3, 3), hair(Fraction(2) ** -20), difference, eps=0.0, dy=normal)
     case('nearly-equal', 25, 'two columns a few steps of f32 apart, with eps', 'f32', 'f32', (8, 3, 3),
          hair(Fraction(2) ** -22), difference, dy=normal)
-    case('nearly-equal-lost', 31, '2^-30 apart: w\' S w comes out 0 from the rounded S, so the unit counts as constant, '
-         'which it is not', 'f64', 'f64', (8, 3, 3), hair(Fraction(2) ** -30), difference, eps=0.0,
+    case('nearly-equal-lost', 31, '2^-30 apart: the rounded S gives w\' S w = 0, so the unit counts as constant, which '
+         'it is not', 'f64', 'f64', (8, 3, 3), hair(Fraction(2) ** -30), difference, eps=0.0,
          check=lambda ws, S, us: us[0]['constant'])
     case('equal', 26, 'two equal columns and w their difference: q = 0 exactly, a = +0, W^ = +-0 and b^ = beta', 'f64',
          'f64', (8, 3, 3), hair(0), difference, eps=0.0, check=lambda ws, S, us: us[0]['q'] == 0)
