@@ -2,6 +2,7 @@ package dev.batchnorm.engine;
 
 import dev.batchnorm.Affine;
 import dev.batchnorm.DType;
+import dev.batchnorm.EngineUnavailableException;
 import dev.batchnorm.ExactSums;
 import dev.batchnorm.GradientParameters;
 import dev.batchnorm.InputException;
@@ -35,6 +36,17 @@ public abstract class Engine {
   /** The most threads that a pass takes, 1 unless an engine says otherwise. */
   public int threads() {
     return 1;
+  }
+
+  /**
+   * The library that does the linear algebra, in a few words; null if the engine does it by itself.
+   *
+   * @param open whether to open it, which takes milliseconds and, the first time on a machine, room
+   *     for a copy: its version is known only then
+   * @throws EngineUnavailableException if it is missing or does not open, with the reason
+   */
+  public @Nullable String blas(boolean open) {
+    return null;
   }
 
   /** A fast way to read and write the text of numbers; null if Java is to do it. */
