@@ -53,6 +53,11 @@ final class NativeEngine extends Engine {
   }
 
   @Override
+  public String blas(boolean open) {
+    return open ? OpenBlas.open().description() : OpenBlas.find().name();
+  }
+
+  @Override
   public @Nullable Numerals numerals() {
     return Kernels.textAvailable() != 0 ? new NativeNumerals() : null;
   }
