@@ -262,6 +262,93 @@ static inline jlong jni_write_rows(JNIEnv* env, jclass, jint type, jlong values,
   return bn_write_rows(type, (const void*)values, count, first, columns, delimiter, carriage_return, to);
 }
 
+static inline jint jni_add_pairs(JNIEnv* env, jclass, jint isa, jint threads, jlong rows, jlong columns, jint x_type,
+                                 jobject x, jlong x_at, jobject terms, jlong stride, jobject limbs) {
+  Pinned pin(env);
+  const void* values = pin.in(x, x_at);
+  bn_pair_sums sums = {pin.out_doubles(terms), stride, limbs == nullptr ? nullptr : (uint64_t*)pin.out(limbs, 0)};
+  BN_RETURN_IF_OUT_OF_MEMORY(pin);
+  return bn_add_pairs(bn_how{isa, threads}, rows, columns, x_type, values, sums);
+}
+
+static inline jint jni_covariances(JNIEnv* env, jclass, jint isa, jint threads, jlong columns, jint x_type,
+                                   jobject counts, jobject flags, jobject terms, jobject limbs, jobject pair_terms,
+                                   jlong pairs, jobject pair_limbs, jobject covariance) {
+  Pinned pin(env);
+  bn_sums singles = pin.in_sums(counts, flags, terms, columns, limbs);
+  void* limbs_at = pair_limbs == nullptr ? nullptr : (void*)pin.in(pair_limbs, 0);
+  bn_pair_sums sums = {(double*)pin.in(pair_terms, 0), pairs, (uint64_t*)limbs_at};
+  double* to = pin.out_doubles(covariance);
+  BN_RETURN_IF_OUT_OF_MEMORY(pin);
+  return bn_covariances(bn_how{isa, threads}, columns, x_type, singles, sums, to);
+}
+
+static inline jint jni_add_centred_gram(JNIEnv* env, jclass, jint isa, jint threads, jlong rows, jlong columns,
+                                        jint x_type, jobject x, jlong x_at, jobject mean, jobject mean_lo,
+                                        jobject gram) {
+  Pinned pin(env);
+  const void* values = pin.in(x, x_at);
+  const double *m = pin.in_doubles(mean), *lo = pin.in_doubles(mean_lo);
+  double* to = pin.out_doubles(gram);
+  BN_RETURN_IF_OUT_OF_MEMORY(pin);
+  return bn_add_centred_gram(bn_how{isa, threads}, rows, columns, x_type, values, m, lo, to);
+}
+
+static inline jint jni_add_centred_products(JNIEnv* env, jclass, jint isa, jint threads, jlong rows, jlong columns,
+                                            jint a_type, jobject a, jlong a_at, jobject a_mean, jobject a_mean_lo,
+                                            jlong units, jint b_type, jobject b, jlong b_at, jobject b_mean,
+                                            jobject b_mean_lo, jobject products) {
+  Pinned pin(env);
+  const void *a_values = pin.in(a, a_at), *b_values = pin.in(b, b_at);
+  const double *a_m = pin.in_doubles(a_mean), *a_lo = pin.in_doubles(a_mean_lo), *b_m = pin.in_doubles(b_mean),
+               *b_lo = pin.in_doubles(b_mean_lo);
+  double* to = pin.out_doubles(products);
+  BN_RETURN_IF_OUT_OF_MEMORY(pin);
+  return bn_add_centred_products(bn_how{isa, threads}, rows, columns, a_type, a_values, a_m, a_lo, units, b_type,
+                                 b_values, b_m, b_lo, to);
+}
+
+static inline jint jni_add_projected_moments(JNIEnv* env, jclass, jint isa, jint threads, jlong rows, jlong columns,
+                                             jint x_type, jobject x, jlong x_at, jobject mean, jobject mean_lo,
+                                             jlong units, jobject w, jobject squares, jobject products) {
+  Pinned pin(env);
+  const void* values = pin.in(x, x_at);
+  const double *m = pin.in_doubles(mean), *lo = pin.in_doubles(mean_lo), *weights = pin.in_doubles(w);
+  double *to_squares = pin.out_doubles(squares), *to_products = pin.out_doubles(products);
+  BN_RETURN_IF_OUT_OF_MEMORY(pin);
+  return bn_add_projected_moments(bn_how{isa, threads}, rows, columns, x_type, values, m, lo, units, weights,
+                                  to_squares, to_products);
+}
+
+static inline jint jni_multiply(JNIEnv* env, jclass, jint isa, jint threads, jlong rows, jlong columns, jobject s,
+                                jlong units, jobject w, jobject product) {
+  Pinned pin(env);
+  const double *left = pin.in_doubles(s), *right = pin.in_doubles(w);
+  double* to = pin.out_doubles(product);
+  BN_RETURN_IF_OUT_OF_MEMORY(pin);
+  return bn_multiply(bn_how{isa, threads}, rows, columns, left, units, right, to);
+}
+
+static inline jint jni_projections(JNIEnv* env, jclass, jint isa, jint threads, jlong rows, jlong units, jobject v,
+                                   jint w_type, jobject w, jlong w_at, jobject projections) {
+  Pinned pin(env);
+  const double* vector = pin.in_doubles(v);
+  const void* weights = pin.in(w, w_at);
+  double* to = pin.out_doubles(projections);
+  BN_RETURN_IF_OUT_OF_MEMORY(pin);
+  return bn_projections(bn_how{isa, threads}, rows, units, vector, w_type, weights, to);
+}
+
+static inline jint jni_quadratic_forms(JNIEnv* env, jclass, jint isa, jint threads, jlong rows, jlong units,
+                                       jobject s, jint w_type, jobject w, jlong w_at, jobject forms) {
+  Pinned pin(env);
+  const double* matrix = pin.in_doubles(s);
+  const void* weights = pin.in(w, w_at);
+  double* to = pin.out_doubles(forms);
+  BN_RETURN_IF_OUT_OF_MEMORY(pin);
+  return bn_quadratic_forms(bn_how{isa, threads}, rows, units, matrix, w_type, weights, to);
+}
+
 // Linking takes milliseconds: the paths are copied rather than pinned meanwhile.
 static inline const char* jni_blas_open(JNIEnv* env, jclass, jobject libraries) {
   jbyteArray array = (jbyteArray)libraries;

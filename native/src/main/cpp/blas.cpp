@@ -107,7 +107,9 @@ const char* open(const char* paths) {
   }
   if (*paths == 0) return because("no library was named");
   OpenBlas& found = library;
-  if (!libraries.find("cblas_dsyrk", &found.functions.dsyrk) || !libraries.find("cblas_dgemm", &found.functions.dgemm) ||
+  if (!libraries.find("cblas_dsyrk", &found.functions.dsyrk) ||
+      !libraries.find("cblas_dsyr2k", &found.functions.dsyr2k) ||
+      !libraries.find("cblas_dgemm", &found.functions.dgemm) ||
       !libraries.find("openblas_set_num_threads", &found.set_num_threads) ||
       !libraries.find("openblas_get_config", &found.config)) {
     return because_of_linker();

@@ -15,6 +15,11 @@ struct Blas {
   void (*dsyrk)(int order, int uplo, int trans, int32_t n, int32_t k, double alpha, const double* a, int32_t lda,
                 double beta, double* c, int32_t ldc);
 
+  // C = alpha·(A·Bᵀ + B·Aᵀ) + beta·C, A and B of n × k; with `trans` alpha·(Aᵀ·B + Bᵀ·A) + beta·C, both of k × n. Only
+  // the triangle `uplo` of C.
+  void (*dsyr2k)(int order, int uplo, int trans, int32_t n, int32_t k, double alpha, const double* a, int32_t lda,
+                 const double* b, int32_t ldb, double beta, double* c, int32_t ldc);
+
   // C = alpha·A·B + beta·C, A of m × k, B of k × n, each after its transposition.
   void (*dgemm)(int order, int trans_a, int trans_b, int32_t m, int32_t n, int32_t k, double alpha, const double* a,
                 int32_t lda, const double* b, int32_t ldb, double beta, double* c, int32_t ldc);

@@ -286,6 +286,39 @@ RoundingRoads round_frozen_gradient_parameters(const Kernels& kernels, int dy_ty
   return roads;
 }
 
+RoundingRoads round_covariances(const Kernels& kernels, int x_type, const bn_sums& singles, const PairSums& pairs,
+                                int64_t i, int64_t j, int64_t pair, int64_t count, double* covariance) {
+  RoundingRoads roads;
+  RoundingBlock block(j, j + count), of_i(i, i + 1);
+  SumTerms s = block.terms(singles, x_type, x_type), one = of_i.terms(singles, x_type, x_type), p = {};
+  double g[BN_F64_TERMS];
+  for (int k = 0; k < BN_F64_TERMS; k++) g[k] = one.linear[k][0];
+  for (int k = 0; k < BN_F64_PRODUCT_TERMS; k++) {
+    p.product[k] = k < pairs.format.terms ? pairs.terms + k * pairs.stride + pair : NO_TERMS;
+  }
+  const int limbs = pairs.format.limbs;
+  for (int64_t c = 0; c < count; c++) {
+    block.undecided[c] |= of_i.undecided[0];
+    if (pairs.limbs != nullptr) block.undecided[c] |= any(pairs.limbs + (pair + c) * limbs, limbs);
+  }
+  kernels.covariances[is_wide(x_type, x_type)](count, p, s, g, covariance, block.undecided);
+  block.finish(roads, [&](int64_t c) {
+    covariance[c] = __builtin_nan("");
+    Channel a(singles, i, x_type, x_type), b(singles, j + c, x_type, x_type);
+    if (a.count == 0 || a.flags != 0 || b.flags != 0) return;
+    Integer product = Integer::of((uint64_t)0), m = Integer::of(a.count);
+    if (pairs.limbs != nullptr) {
+      product = Integer::of(pairs.limbs + (pair + c) * limbs, limbs, pairs.format.lowest);
+    }
+    for (int k = 0; k < pairs.format.terms; k++) {
+      product = plus(product, Integer::of(pairs.terms[k * pairs.stride + pair + c]));
+    }
+    Integer n = minus(times(m, product), times(a.linear, b.linear));
+    covariance[c] = ratio(n, times(m, m), BN_F64);  // (R2)
+  });
+  return roads;
+}
+
 int32_t bn_parameters(bn_how how, int64_t channels, int32_t x_type, bn_sums sums, double eps, double* mean,
                       double* mean_lo, double* variance, double* inverse_std) {
   return for_ranges(how, channels, sums.terms != nullptr, [&](Range r) {

@@ -38,4 +38,8 @@ RoundingRoads round_frozen_gradient_parameters(const Kernels& kernels, int dy_ty
                                        Range range, const double* mean, const double* variance, double eps,
                                        int result_type, double* dgamma, double* dbeta);
 
+// R2 for the pairs of column i with the columns from j on; `pair` is the first of them.
+RoundingRoads round_covariances(const Kernels& kernels, int x_type, const bn_sums& singles, const PairSums& pairs,
+                                int64_t i, int64_t j, int64_t pair, int64_t count, double* covariance);
+
 #endif

@@ -122,6 +122,48 @@ int32_t bn_backward(bn_how how, bn_view view, int32_t dy_type, const void* dy, i
                     int32_t result_type, double* k1, double* k1_lo, double* k2, double* dgamma, double* dbeta,
                     int32_t dx_type, void* dx);
 
+/* Exact sums Σx_i·x_j of pairs i < j of columns, row by row of i: term k of pair p is terms[k * stride + p], and so are
+ * the products' limbs, which may be null. */
+typedef struct {
+  double* terms;
+  int64_t stride;
+  uint64_t* limbs;
+} bn_pair_sums;
+
+/* Adds rows of x to the sums of all pairs; what is not finite counts as 0. After BN_WANTS_LIMBS the sums are spoilt. This
+ * and the next functions up to bn_multiply, but for bn_covariances, need bn_blas_open. */
+int32_t bn_add_pairs(bn_how how, int64_t rows, int64_t columns, int32_t x_type, const void* x, bn_pair_sums sums);
+
+/* R2 for i ≠ j: columns × columns values of which the diagonal is left as it is. singles are the sums of each column. */
+int32_t bn_covariances(bn_how how, int64_t columns, int32_t x_type, bn_sums singles, bn_pair_sums sums,
+                       double* covariance);
+
+/* Adds Σ c_i·c_j over rows to the upper triangle of gram, columns × columns; c = (x − mean) − mean_lo. */
+int32_t bn_add_centred_gram(bn_how how, int64_t rows, int64_t columns, int32_t x_type, const void* x,
+                            const double* mean, const double* mean_lo, double* gram);
+
+/* Adds Σ c_i·e_k over rows to products, columns × units; c and e are the centred a and b. */
+int32_t bn_add_centred_products(bn_how how, int64_t rows, int64_t columns, int32_t a_type, const void* a,
+                                const double* a_mean, const double* a_mean_lo, int64_t units, int32_t b_type,
+                                const void* b, const double* b_mean, const double* b_mean_lo, double* products);
+
+/* With z = Wᵀc: adds Σ z_k² over rows to squares and Σ c_i·z_k to products, columns × units like w. */
+int32_t bn_add_projected_moments(bn_how how, int64_t rows, int64_t columns, int32_t x_type, const void* x,
+                                 const double* mean, const double* mean_lo, int64_t units, const double* w,
+                                 double* squares, double* products);
+
+/* S·W in binary64: rows × columns by columns × units. */
+int32_t bn_multiply(bn_how how, int64_t rows, int64_t columns, const double* s, int64_t units, const double* w,
+                    double* product);
+
+/* R5: RN(Σ v_i·w_ik) of each unit of w, rows × units; NaN where a number is not finite. */
+int32_t bn_projections(bn_how how, int64_t rows, int64_t units, const double* v, int32_t w_type, const void* w,
+                       double* to);
+
+/* R3: max(RN(w_kᵀ S w_k), 0) of each unit of w, rows × units; NaN where a number is not finite. */
+int32_t bn_quadratic_forms(bn_how how, int64_t rows, int64_t units, const double* s, int32_t w_type, const void* w,
+                           double* to);
+
 /* Whether the text functions were built: the compiler's library may lack what they need. */
 int32_t bn_text_available(void);
 

@@ -2,6 +2,7 @@
 #ifndef BATCHNORM_KERNELS_H
 #define BATCHNORM_KERNELS_H
 
+#include "../fixed_point.h"
 #include "batchnorm.h"
 
 // Part of a chunk: outer rows of channels of inner contiguous values; strides in values.
@@ -57,6 +58,17 @@ struct SumTerms {
   const double* product[BN_F64_PRODUCT_TERMS];
 };
 
+// The sums of pairs of columns: term k of pair p is terms[k * stride + p]; limbs may be null.
+struct PairSums {
+  double* terms;
+  int64_t stride;
+  uint64_t* limbs;
+  FixedPoint format;
+};
+
+// Units that a pass over weights takes side by side: a matrix of them lies panel by panel, row by row.
+enum { PANEL = 8 };
+
 // Results of F1–F3, starting at the first channel.
 struct Parameters {
   double* mean;
@@ -100,6 +112,18 @@ struct Kernels {
   void (*frozen_gradient_parameters[2])(int64_t channels, const SumTerms& gradients, const double* mean,
                                         const double* variance, double eps, int result_type, double* dgamma,
                                         double* dbeta, int64_t* undecided);
+
+  // Linear algebra; rows of `columns` values. Adding returns whether limbs were missing; then the sums are spoilt.
+  void (*widen_rows[BN_TYPE_COUNT])(const void* x, int64_t rows, int64_t columns, double* to, double* largest);
+  void (*centre_rows[BN_TYPE_COUNT])(const void* x, int64_t rows, int64_t columns, const double* mean,
+                                     const double* mean_lo, double* to);
+  int64_t (*cut_slice)(int64_t rows, int64_t columns, const double* shift, double* rest, double* slice);
+  bool (*add_to_pairs[2])(int64_t count, const double* numbers, const PairSums&, int64_t first);
+  bool (*add_product_to_pair[2])(const PairSums&, int64_t pair, double a, double b);
+  void (*covariances[2])(int64_t pairs, const SumTerms& p, const SumTerms& s, const double* g, double* covariance,
+                         int64_t* undecided);
+  void (*projections)(int64_t count, const double* v, const double* panel, double* to, int64_t* undecided);
+  void (*quadratic_forms)(int64_t count, const double* s, const double* panel, double* to, int64_t* undecided);
 };
 
 extern const Kernels kernels_baseline;

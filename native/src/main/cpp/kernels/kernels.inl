@@ -51,6 +51,8 @@ namespace {
 #include "input_gradient.inl"
 #include "normalise.inl"
 #include "parameters.inl"
+#include "forms.inl"
+#include "pairs.inl"
 #include "statistics.inl"
 }  // namespace
 
@@ -76,5 +78,13 @@ namespace {
         BN_WIDTHS(unbiased_variance),                                   \
         given_inverse_std,                                              \
         BN_WIDTHS(gradient_parameters),                                 \
-        BN_WIDTHS(frozen_gradient_parameters)                           \
+        BN_WIDTHS(frozen_gradient_parameters),                          \
+        BN_EACH(widen_rows),                           /* x */          \
+        BN_EACH(centre_rows),                          /* x */          \
+        cut_slice,                                                      \
+        BN_WIDTHS(add_to_pairs),                                        \
+        BN_WIDTHS(add_product_to_pair),                                 \
+        BN_WIDTHS(covariances),                                         \
+        projections,                                                    \
+        quadratic_forms                                                 \
   }

@@ -38,12 +38,22 @@ public final class Reparameterization {
   private final @Nullable DType outputType;
 
   private Reparameterization(Builder builder) {
-    engine = builder.engine != null ? builder.engine : Engines.preferred();
+    engine = builder.engine != null ? builder.engine : preferred();
     algebra = engine.linearAlgebra();
     affine = builder.affine;
     eps = builder.eps;
     level = builder.level;
     outputType = builder.outputType;
+  }
+
+  private static Engine preferred() {
+    Engine engine = Engines.preferred();
+    try {
+      engine.linearAlgebra();
+      return engine;
+    } catch (EngineUnavailableException e) {
+      return Engines.named("java", 1);
+    }
   }
 
   /** Settings with ε = 1e-5, γ = 1, β = 0, {@link Level#EXACT} and the fastest engine. */
@@ -263,8 +273,18 @@ public final class Reparameterization {
     return 4L * units < columns;
   }
 
-  /** Sums over X·W: what S would be needed for. */
-  private record Moments(Statistics statistics, double[] q, double[] t, double[] errorOfQ) {}
+  /**
+   * What S would be needed for, from X·W itself: that does not lose the variance of a unit beside
+   * those of x.
+   *
+   * @param statistics what x is centred by
+   * @param q R3
+   * @param errorOfQ how far each may be from the exact one
+   * @param t S·W
+   * @param errorOfT how far each may be from the exact one, beside √S_ii·Σ|w|√S
+   */
+  private record Moments(
+      Statistics statistics, double[] q, double[] errorOfQ, double[] t, double errorOfT) {}
 
   private Moments moments(Source x, Batch w) {
     int d = x.shape().channels();
@@ -286,7 +306,7 @@ public final class Reparameterization {
       error[k] = Bound.up(2 * z * Math.sqrt(q[k]) + z * z + ofSum * q[k]);
     }
     Arrays.setAll(t, i -> t[i] / m);
-    return new Moments(statistics, q, t, error);
+    return new Moments(statistics, q, error, t, ofZ + ofSum + 3 * Bound.U);
   }
 
   /** Σ|w_i|·size_i of each unit, or a little more. */
@@ -318,6 +338,9 @@ public final class Reparameterization {
       if (q[i % units] == 0) {
         result.weights().values().set(i, Double.NaN);
       }
+    }
+    for (int k = 0; k < units; k++) {
+      result.bias().set(k, affine.beta(units)[k]);
     }
     return result;
   }
@@ -396,51 +419,9 @@ public final class Reparameterization {
     checkRows(x);
     checkWeights(w, x);
     checkOutputGradient(dy, x, w);
-    int units = w.shape().channels();
-    int d = x.shape().channels();
-    if (level == Level.FAST && isDirect(d, units)) {
-      Moments moments = moments(x, w);
-      double[] std = Bound.roots(moments.statistics.variance());
-      double ofT =
-          Bound.gamma(d) + Bound.gamma(algebra.depth(x.shape().view().outer(), 2)) + 6 * Bound.U;
-      return gradients(
-          dy,
-          x,
-          w,
-          moments.statistics,
-          std,
-          moments.q,
-          moments.errorOfQ,
-          moments.t,
-          ofT,
-          eps,
-          "directly, from X·W");
-    }
-    Statistics statistics = statistics(x);
-    Covariance covariance = level == Level.EXACT ? covariance(x) : fastCovariance(x, statistics);
-    double[] fast = new double[units];
-    double[] t = covarianceTimes(covariance, w, fast);
-    double[] q =
-        level == Level.EXACT
-            ? algebra.quadraticForms(covariance.covariance(), w.values(), units)
-            : fast;
-    checkFinite(t, covariance, w, q);
-    double[] magnitudes = magnitudes(w, covariance);
-    double ofS = ofCovariance(covariance);
-    double ofQ = level == Level.EXACT ? 2 * Bound.U : ofS + Bound.gamma(2.0 * d + 2);
-    double[] error = Arrays.stream(magnitudes).map(size -> ofQ * size).toArray();
-    return gradients(
-        dy,
-        x,
-        w,
-        statistics,
-        Bound.roots(statistics.variance()),
-        q,
-        error,
-        t,
-        ofS + Bound.gamma(d),
-        eps,
-        "through the covariance");
+    Moments moments = moments(x, w);
+    double[] std = Bound.roots(moments.statistics.variance());
+    return gradients(dy, x, w, moments, std, eps, "directly, from X·W");
   }
 
   /**
@@ -464,32 +445,20 @@ public final class Reparameterization {
     double[] sizes = new double[d];
     Arrays.setAll(sizes, i -> Bound.up(Math.hypot(Math.sqrt(x0.variance()[i]), x0.mean()[i])));
     Statistics none = engine.givenParameters(new double[d], new double[d], 1);
-    return gradients(
-        dy, x, w, none, sizes, q, error, w.values().toDoubles(), 0, 0, "weight normalization");
+    Moments moments = new Moments(none, q, error, w.values().toDoubles(), 0);
+    return gradients(dy, x, w, moments, sizes, 0, "weight normalization");
   }
 
   /**
    * R8 and R9.
    *
-   * @param statistics what x is centred by: its own or none
    * @param sizes of each column of the centred x, its root of the mean square
-   * @param q R3
-   * @param errorOfQ how far each may be from the exact one
-   * @param t S·W
-   * @param errorOfT how far each may be from the exact one, beside {@code sizes_i·Σ|w|·sizes}
    */
   private WeightGradients gradients(
-      Source dy,
-      Source x,
-      Batch w,
-      Statistics statistics,
-      double[] sizes,
-      double[] q,
-      double[] errorOfQ,
-      double[] t,
-      double errorOfT,
-      double eps,
-      String road) {
+      Source dy, Source x, Batch w, Moments moments, double[] sizes, double eps, String road) {
+    Statistics statistics = moments.statistics;
+    double[] q = moments.q;
+    double[] t = moments.t;
     int d = x.shape().channels();
     int units = q.length;
     long m = x.shape().view().outer();
@@ -530,7 +499,7 @@ public final class Reparameterization {
       dbeta.set(k, sums.dbeta()[k]); // (B1)
       dgamma.set(k, s * p); // (R9)
       double errorOfP = m * norms[k] * sizeOfDy * (ofG + Bound.gamma(d));
-      double root = Bound.ofRoot(errorOfQ[k], variance);
+      double root = Bound.ofRoot(moments.errorOfQ[k], variance);
       gammaBound[k] =
           isConstant
               ? 0
@@ -544,7 +513,8 @@ public final class Reparameterization {
         dweights.values().set(at, a * (g[at] - along)); // (R8)
         double error =
             m * sizes[i] * sizeOfDy * ofG
-                + (Math.abs(p) * errorOfT * sizes[i] * norms[k] + Math.abs(t[at]) * errorOfP)
+                + (Math.abs(p) * moments.errorOfT * sizes[i] * norms[k]
+                        + Math.abs(t[at]) * errorOfP)
                     / variance
                 + Math.abs(along) * (2.1 * root + 5 * Bound.U)
                 + 2 * Bound.U * Math.abs(g[at]);
@@ -695,7 +665,10 @@ public final class Reparameterization {
       return this;
     }
 
-    /** Sets the engine; the one {@code auto} takes unless set. */
+    /**
+     * Sets the engine. Unless set it is the one {@code auto} takes, or the Java engine where that
+     * one cannot do linear algebra here; {@link Reparameterization#engine} tells.
+     */
     public Builder engine(Engine engine) {
       this.engine = engine;
       return this;
@@ -710,8 +683,8 @@ public final class Reparameterization {
     /**
      * The settings, ready to compute.
      *
-     * @throws EngineUnavailableException if no engine was set and none can run here, or what it
-     *     needs for linear algebra is not there
+     * @throws EngineUnavailableException if what the engine that was set needs for linear algebra is
+     *     not there
      */
     public Reparameterization build() {
       return new Reparameterization(this);

@@ -1,5 +1,8 @@
 package dev.batchnorm;
 
+import java.util.ArrayList;
+import java.util.List;
+
 /**
  * The gradients of a loss with respect to weights, γ and β of a unit whose output is normalized,
  * through its mean and variance. In binary64, with a bound on their error. Arrays are shared, not
@@ -18,4 +21,17 @@ public record WeightGradients(
     Values dbeta,
     double[] weightsBound,
     double[] gammaBound,
-    String road) {}
+    String road) {
+
+  /** One line for each thing a user should know, naming units by their 0-based index. */
+  public List<String> warnings() {
+    List<String> warnings = new ArrayList<>();
+    Statistics.warn(
+        warnings,
+        "unit",
+        gammaBound.length,
+        k -> gammaBound[k] == Double.POSITIVE_INFINITY,
+        "its variance is within rounding of 0, so its gradients mean little");
+    return warnings;
+  }
+}

@@ -61,11 +61,8 @@ import org.junit.jupiter.params.provider.MethodSource;
  * What every engine must do. The judge is the reference engine, and golden bits that neither engine
  * made.
  */
-public abstract class EngineContract {
+public abstract class EngineContract extends LinearAlgebraContract {
   private static final double EPS = 1e-5;
-
-  /** The engine on trial. */
-  protected abstract Engine engine();
 
   /** What {@link Engine#name} must answer, so that no other engine is tried by mistake. */
   protected abstract String expectedName();

@@ -1,5 +1,6 @@
 package dev.batchnorm.contract;
 
+import static dev.batchnorm.contract.GoldenFiles.assertBits;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.batchnorm.Affine;
@@ -11,19 +12,11 @@ import dev.batchnorm.Gradients;
 import dev.batchnorm.Momentum;
 import dev.batchnorm.RunningStatistics;
 import dev.batchnorm.Shape;
-import dev.batchnorm.Source;
 import dev.batchnorm.Statistics;
 import dev.batchnorm.Values;
 import dev.batchnorm.engine.Engine;
-import dev.batchnorm.format.Axes;
-import dev.batchnorm.format.InputBytes;
 import dev.batchnorm.format.npz.NpzFile;
-import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.InputStream;
-import java.io.InputStreamReader;
-import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.Stream;
@@ -36,19 +29,13 @@ import java.util.stream.Stream;
  * @param convention empty where no running statistics are asked for
  */
 record GoldenCase(String name, String mode, String channelAxis, double eps, String convention) {
-  private static final String FOLDER = "/dev/batchnorm/testdata/golden/";
+  private static final GoldenFiles FILES = new GoldenFiles("golden");
 
   /** All cases of the manifest. */
   static Stream<GoldenCase> all() {
-    try (BufferedReader manifest =
-        new BufferedReader(
-            new InputStreamReader(resource("manifest.csv"), StandardCharsets.UTF_8))) {
-      List<GoldenCase> cases = manifest.lines().skip(1).map(GoldenCase::of).toList();
-      assertEquals(true, cases.size() > 280, "cases in the manifest: " + cases.size());
-      return cases.stream();
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
+    List<GoldenCase> cases = FILES.manifest().map(GoldenCase::of).toList();
+    assertEquals(true, cases.size() > 280, "cases in the manifest: " + cases.size());
+    return cases.stream();
   }
 
   /** name,mode,layout,channel_axis,x_dtype,eps,convention,seed,why: only why may be quoted. */
@@ -58,20 +45,9 @@ record GoldenCase(String name, String mode, String channelAxis, double eps, Stri
         fields[0], fields[1], fields[3], Double.parseDouble(fields[5]), fields[6]);
   }
 
-  private static InputStream resource(String file) {
-    InputStream stream = GoldenCase.class.getResourceAsStream(FOLDER + file);
-    if (stream == null) {
-      throw new AssertionError("testdata is not on the class path: " + FOLDER + file);
-    }
-    return stream;
-  }
-
   /** Runs the case on the engine and compares every array to the bit. */
   void check(Engine engine) throws IOException {
-    String file = name + ".npz";
-    try (InputStream stream = resource(file);
-        InputBytes bytes = InputBytes.spool(file, stream);
-        NpzFile npz = NpzFile.open(bytes)) {
+    try (NpzFile npz = FILES.open(name)) {
       BatchNorm norm = norm(engine, npz);
       Batch x = batch(npz, "x");
       switch (mode) {
@@ -124,18 +100,7 @@ record GoldenCase(String name, String mode, String channelAxis, double eps, Stri
   }
 
   private Batch batch(NpzFile npz, String member) {
-    return batch(npz, member, this::shape);
-  }
-
-  private static Batch batch(NpzFile npz, String member, Axes axes) {
-    try (Source source = npz.source(member, axes)) {
-      Values chunk = source.chunk(0, (int) source.shape().count());
-      Batch batch = Batch.zeros(source.shape(), source.type());
-      for (int i = 0; i < chunk.count(); i++) {
-        batch.values().set(i, chunk.get(i));
-      }
-      return batch;
-    }
+    return GoldenFiles.batch(npz, member, this::shape);
   }
 
   private Shape shape(long... sizes) {
@@ -183,18 +148,5 @@ record GoldenCase(String name, String mode, String channelAxis, double eps, Stri
     assertBits(npz, "running_mean", Values.of(after.mean()));
     assertBits(npz, "running_variance", Values.of(after.variance()));
     assertEquals((long) npz.array("batches").values()[0], after.batches(), "batches");
-  }
-
-  private static void assertBits(NpzFile npz, String member, Values found) {
-    Values expected = batch(npz, member, Axes.channelAxis(0)).values();
-    assertEquals(expected.type(), found.type(), member);
-    assertEquals(expected.count(), found.count(), member);
-    for (int i = 0; i < expected.count(); i++) {
-      double right = expected.get(i);
-      if (Double.doubleToRawLongBits(right) != Double.doubleToRawLongBits(found.get(i))) {
-        throw new AssertionError(
-            "%s at %d: expected %s, found %s".formatted(member, i, right, found.get(i)));
-      }
-    }
   }
 }

@@ -340,6 +340,117 @@ final class Kernels {
       int carriageReturn,
       @Raw Object text);
 
+  @Name("jni_add_pairs")
+  static native int addPairs(
+      @Raw(withEnv = true) int isa,
+      int threads,
+      long rows,
+      long columns,
+      int xType,
+      @Raw @Nullable Object x,
+      long xAt,
+      @Raw Object terms,
+      long stride,
+      @Raw @Nullable Object limbs);
+
+  @Name("jni_covariances")
+  static native int covariances(
+      @Raw(withEnv = true) int isa,
+      int threads,
+      long columns,
+      int xType,
+      @Raw Object counts,
+      @Raw Object flags,
+      @Raw Object terms,
+      @Raw @Nullable Object limbs,
+      @Raw Object pairTerms,
+      long pairs,
+      @Raw @Nullable Object pairLimbs,
+      @Raw Object covariance);
+
+  @Name("jni_add_centred_gram")
+  static native int addCentredGram(
+      @Raw(withEnv = true) int isa,
+      int threads,
+      long rows,
+      long columns,
+      int xType,
+      @Raw @Nullable Object x,
+      long xAt,
+      @Raw Object mean,
+      @Raw Object meanLo,
+      @Raw Object gram);
+
+  @Name("jni_add_centred_products")
+  static native int addCentredProducts(
+      @Raw(withEnv = true) int isa,
+      int threads,
+      long rows,
+      long columns,
+      int aType,
+      @Raw @Nullable Object a,
+      long aAt,
+      @Raw Object aMean,
+      @Raw Object aMeanLo,
+      long units,
+      int bType,
+      @Raw @Nullable Object b,
+      long bAt,
+      @Raw Object bMean,
+      @Raw Object bMeanLo,
+      @Raw Object products);
+
+  @Name("jni_add_projected_moments")
+  static native int addProjectedMoments(
+      @Raw(withEnv = true) int isa,
+      int threads,
+      long rows,
+      long columns,
+      int xType,
+      @Raw @Nullable Object x,
+      long xAt,
+      @Raw Object mean,
+      @Raw Object meanLo,
+      long units,
+      @Raw Object w,
+      @Raw Object squares,
+      @Raw Object products);
+
+  @Name("jni_multiply")
+  static native int multiply(
+      @Raw(withEnv = true) int isa,
+      int threads,
+      long rows,
+      long columns,
+      @Raw Object s,
+      long units,
+      @Raw Object w,
+      @Raw Object product);
+
+  @Name("jni_projections")
+  static native int projections(
+      @Raw(withEnv = true) int isa,
+      int threads,
+      long rows,
+      long units,
+      @Raw Object v,
+      int wType,
+      @Raw @Nullable Object w,
+      long wAt,
+      @Raw Object projections);
+
+  @Name("jni_quadratic_forms")
+  static native int quadraticForms(
+      @Raw(withEnv = true) int isa,
+      int threads,
+      long rows,
+      long units,
+      @Raw Object s,
+      int wType,
+      @Raw @Nullable Object w,
+      long wAt,
+      @Raw Object forms);
+
   /** Null, or why it cannot be used; paths end in a 0 byte each. */
   @Name("jni_blas_open")
   static native @Nullable String blasOpen(@Raw(withEnv = true) Object libraries);

@@ -9,11 +9,9 @@ import dev.batchnorm.Statistics;
 import dev.batchnorm.Values;
 import dev.batchnorm.View;
 import dev.batchnorm.engine.Engine;
-import dev.batchnorm.engine.Engines;
 import dev.batchnorm.engine.LinearAlgebra;
 import dev.batchnorm.format.Numerals;
 import java.lang.ref.Reference;
-import java.nio.Buffer;
 import java.util.function.IntSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -34,6 +32,10 @@ final class NativeEngine extends Engine {
 
   @Override
   public String description() {
+    return text(isa, threads);
+  }
+
+  static String text(InstructionSet isa, int threads) {
     return isa.label() + ", " + threads + (threads == 1 ? " thread" : " threads");
   }
 
@@ -49,7 +51,8 @@ final class NativeEngine extends Engine {
 
   @Override
   public LinearAlgebra linearAlgebra() {
-    return Engines.named("java", 1).linearAlgebra();
+    OpenBlas.open();
+    return new NativeLinearAlgebra(isa, threads);
   }
 
   @Override
@@ -62,20 +65,8 @@ final class NativeEngine extends Engine {
     return Kernels.textAvailable() != 0 ? new NativeNumerals() : null;
   }
 
-  /** Where values lie: an array and an offset in bytes, or null and an address. */
-  private record Memory(@Nullable Object array, long at) {
-
-    static Memory of(Values values) {
-      Buffer buffer = values.buffer();
-      if (buffer.hasArray()) {
-        return new Memory(buffer.array(), (long) buffer.arrayOffset() * values.type().bytes());
-      }
-      return new Memory(null, Kernels.address(buffer));
-    }
-  }
-
   /** The type's number in {@code batchnorm.h}. */
-  private static int type(DType type) {
+  static int type(DType type) {
     return switch (type) {
       case F16 -> 0;
       case F32 -> 1;
@@ -84,7 +75,7 @@ final class NativeEngine extends Engine {
   }
 
   /** A type whose sums have this format: that of f16 is f32's. */
-  private static int linearType(ExactSums sums) {
+  static int linearType(ExactSums sums) {
     return type(sums.linear() == ExactSums.Register.F32 ? DType.F32 : DType.F64);
   }
 
@@ -103,7 +94,7 @@ final class NativeEngine extends Engine {
    * nothing.
    */
   @SuppressWarnings("ReachabilityFenceUsage")
-  private static void check(int status, Values... used) {
+  static void check(int status, Values... used) {
     for (Values values : used) {
       Reference.reachabilityFence(values);
     }
