@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
-import static org.junit.jupiter.api.Assumptions.abort;
 import static org.junit.jupiter.api.DynamicContainer.dynamicContainer;
 import static org.junit.jupiter.api.DynamicTest.dynamicTest;
 
@@ -97,21 +96,11 @@ class ReadmeTest {
   private static void transcript(Console console, String place, Markdown.Block block) {
     switch (block.tag()) {
       case "console" -> {}
-      case "console native" -> requireNative(place);
+      case "console native" -> NativeClassPath.require(place);
       default -> fail(place + ": expected the tag console or console native, found " + block.tag());
     }
     String difference = console.check(block.lines());
     assertEquals("", difference, () -> place + ": the terminal shows something else");
-  }
-
-  private static void requireNative(String place) {
-    if (nativeClassPath().isEmpty()) {
-      String reason = place + ": skipped, native/target/classes or javacpp.jar is not there";
-      if ("native".equals(System.getProperty("batchnorm.require"))) {
-        fail(reason);
-      }
-      abort(reason);
-    }
   }
 
   private static boolean isRun(Markdown.Block block) {
@@ -184,35 +173,8 @@ class ReadmeTest {
             .filter(entry -> !entry.contains("test-classes") && !entry.endsWith("-tests.jar"))
             .filter(entry -> !entry.contains("/org/junit/"))
             .collect(Collectors.toCollection(ArrayList::new));
-    path.addAll(nativeClassPath());
+    path.addAll(NativeClassPath.entries());
     return String.join(File.pathSeparator, path);
-  }
-
-  /** The native engine as built, and the library it needs; nothing if one of them is missing. */
-  private static List<String> nativeClassPath() {
-    String given = System.getProperty("batchnorm.native.classpath", "");
-    if (!given.isEmpty()) {
-      return List.of(given.split(File.pathSeparator, -1));
-    }
-    Path classes = ROOT.resolve("native/target/classes");
-    try {
-      Matcher version =
-          Pattern.compile("<javacpp.version>(.*)</javacpp.version>")
-              .matcher(Files.readString(ROOT.resolve("pom.xml")));
-      if (!version.find()) {
-        return List.of();
-      }
-      String v = version.group(1);
-      Path jar =
-          Path.of(
-              System.getProperty("user.home"),
-              ".m2/repository/org/bytedeco/javacpp/" + v + "/javacpp-" + v + ".jar");
-      return Files.exists(classes.resolve("META-INF/services")) && Files.exists(jar)
-          ? List.of(classes.toString(), jar.toString())
-          : List.of();
-    } catch (IOException e) {
-      throw new AssertionError(e);
-    }
   }
 
   /** The mechanism itself, on documents of a few lines. */
