@@ -36,16 +36,21 @@ import java.util.stream.Stream;
  * @param convention empty where no running statistics are asked for
  */
 record GoldenCase(String name, String mode, String channelAxis, double eps, String convention) {
-  private static final String FOLDER = "/dev/batchnorm/testdata/golden/";
+  private static final String FOLDER = "golden/";
 
   /** All cases of the manifest. */
   static Stream<GoldenCase> all() {
+    return manifest(FOLDER, 280).map(GoldenCase::of);
+  }
+
+  /** The rows of a folder's manifest, which has more than {@code least} of them. */
+  static Stream<String> manifest(String folder, int least) {
     try (BufferedReader manifest =
         new BufferedReader(
-            new InputStreamReader(resource("manifest.csv"), StandardCharsets.UTF_8))) {
-      List<GoldenCase> cases = manifest.lines().skip(1).map(GoldenCase::of).toList();
-      assertEquals(true, cases.size() > 280, "cases in the manifest: " + cases.size());
-      return cases.stream();
+            new InputStreamReader(resource(folder + "manifest.csv"), StandardCharsets.UTF_8))) {
+      List<String> rows = manifest.lines().skip(1).toList();
+      assertEquals(true, rows.size() > least, "cases in the manifest: " + rows.size());
+      return rows.stream();
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -58,17 +63,18 @@ record GoldenCase(String name, String mode, String channelAxis, double eps, Stri
         fields[0], fields[1], fields[3], Double.parseDouble(fields[5]), fields[6]);
   }
 
-  private static InputStream resource(String file) {
-    InputStream stream = GoldenCase.class.getResourceAsStream(FOLDER + file);
+  /** A file of testdata. */
+  static InputStream resource(String file) {
+    InputStream stream = GoldenCase.class.getResourceAsStream("/dev/batchnorm/testdata/" + file);
     if (stream == null) {
-      throw new AssertionError("testdata is not on the class path: " + FOLDER + file);
+      throw new AssertionError("testdata is not on the class path: " + file);
     }
     return stream;
   }
 
   /** Runs the case on the engine and compares every array to the bit. */
   void check(Engine engine) throws IOException {
-    String file = name + ".npz";
+    String file = FOLDER + name + ".npz";
     try (InputStream stream = resource(file);
         InputBytes bytes = InputBytes.spool(file, stream);
         NpzFile npz = NpzFile.open(bytes)) {
@@ -108,6 +114,16 @@ record GoldenCase(String name, String mode, String channelAxis, double eps, Stri
 
   private BatchNorm norm(Engine engine, NpzFile npz) {
     BatchNorm.Builder builder = BatchNorm.builder().engine(engine).eps(eps);
+    if (convention.equals("pytorch-cumulative")) {
+      builder.momentum(Momentum.cumulative());
+    } else if (!convention.isEmpty()) {
+      builder.convention(Convention.valueOf(convention.toUpperCase(Locale.ROOT)));
+    }
+    return builder.affine(affine(npz)).build();
+  }
+
+  /** γ and β, where the case has them. */
+  static Affine affine(NpzFile npz) {
     Affine affine = Affine.IDENTITY;
     if (npz.members().contains("gamma") && npz.array("gamma").count() > 0) {
       affine = affine.withGamma(npz.array("gamma").values());
@@ -115,19 +131,15 @@ record GoldenCase(String name, String mode, String channelAxis, double eps, Stri
     if (npz.members().contains("beta") && npz.array("beta").count() > 0) {
       affine = affine.withBeta(npz.array("beta").values());
     }
-    if (convention.equals("pytorch-cumulative")) {
-      builder.momentum(Momentum.cumulative());
-    } else if (!convention.isEmpty()) {
-      builder.convention(Convention.valueOf(convention.toUpperCase(Locale.ROOT)));
-    }
-    return builder.affine(affine).build();
+    return affine;
   }
 
   private Batch batch(NpzFile npz, String member) {
     return batch(npz, member, this::shape);
   }
 
-  private static Batch batch(NpzFile npz, String member, Axes axes) {
+  /** A member in memory. */
+  static Batch batch(NpzFile npz, String member, Axes axes) {
     try (Source source = npz.source(member, axes)) {
       Values chunk = source.chunk(0, (int) source.shape().count());
       Batch batch = Batch.zeros(source.shape(), source.type());
@@ -185,7 +197,8 @@ record GoldenCase(String name, String mode, String channelAxis, double eps, Stri
     assertEquals((long) npz.array("batches").values()[0], after.batches(), "batches");
   }
 
-  private static void assertBits(NpzFile npz, String member, Values found) {
+  /** Compares with a member, type and bits. */
+  static void assertBits(NpzFile npz, String member, Values found) {
     Values expected = batch(npz, member, Axes.channelAxis(0)).values();
     assertEquals(expected.type(), found.type(), member);
     assertEquals(expected.count(), found.count(), member);
