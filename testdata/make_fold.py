@@ -9,7 +9,6 @@ same bytes.
 
     python3 make_fold.py [DIRECTORY]        (default: fold beside this script)
 """
-import csv
 import itertools
 import math
 import random
@@ -17,10 +16,10 @@ import sys
 from fractions import Fraction
 from pathlib import Path
 
-sys.dont_write_bytecode = True  # this folder is packed as it is
-
-from make_golden import F16, F32, F64, INF, NAN, NPY, RN, fma, given_statistics, goes_wrong, log_uniform, normal, npz, \
-    positive, put, times, to
+sys.dont_write_bytecode = True  # what lies here is packed as test data
+from make_golden import (
+    F64, INF, NAN, NPY, RN, fma, given_statistics, goes_wrong, log_uniform, normal, npz, positive, put, times, to,
+    write)
 
 COLUMNS = 'name,layer,groups,dtype,seed,why'.split(',')
 
@@ -186,19 +185,8 @@ def all_cases():
 
 
 def main():
-    out = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent / 'fold')
-    out.mkdir(parents=True, exist_ok=True)
     all_cases()
-    for old in out.glob('*.npz'):
-        if old.stem not in made:
-            old.unlink()
-    with open(out / 'manifest.csv', 'w', newline='') as f:
-        w = csv.writer(f, lineterminator='\n')
-        w.writerow(COLUMNS)
-        w.writerows(row for row, _ in made.values())
-    for name, (_, data) in made.items():
-        (out / f'{name}.npz').write_bytes(data)
-    print(f'{len(made)} cases, {sum(len(d) for _, d in made.values())} bytes in {out}', file=sys.stderr)
+    write(Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent / 'fold'), COLUMNS, made)
 
 
 if __name__ == '__main__':

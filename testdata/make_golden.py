@@ -259,6 +259,14 @@ def table(*channels):
     return lambda r, c, k: channels[c][k]
 
 
+def draw(r, f, T, channels, count):
+    """`count` values of type T for each channel, from f(random, channel, position in the channel)."""
+    if f is None:
+        return None
+    typed = lambda v: to(T, v) if isinstance(v, float) else RN(Fraction(v), T)
+    return [[typed(f(r, c, k)) for k in range(count)] for c in range(channels)]
+
+
 def put(values, otherwise=normal):
     """Given values at (channel, k), anything else from another source."""
     def f(r, c, k):
@@ -297,21 +305,13 @@ def case(name, seed, why, at, shape, dtype, x=normal, dy=normal, dy_dtype=None, 
     grads = 'f64' if dtype == 'f64' else 'f32'
     T, TDY, G = NPY[dtype][2], NPY[dy_dtype][2], NPY[grads][2]
 
-    def draw(f, T, count):
-        if f is None:
-            return None
-        return [[to_type(f(r, c, k), T) for k in range(count)] for c in range(channels)]
-
-    def to_type(v, T):
-        return to(T, v) if isinstance(v, float) else RN(Fraction(v), T)
-
     def per_channel(f):
-        return None if f is None else [v[0] for v in draw(f, F64, 1)]
+        return None if f is None else [v[0] for v in draw(r, f, F64, channels, 1)]
 
     def array(columns):  # (outer, channels, inner) in C order
         return [columns[c][o * inner + i] for o in range(outer) for c in range(channels) for i in range(inner)]
 
-    xs, dys = draw(x, T, m), draw(dy, TDY, m)
+    xs, dys = draw(r, x, T, channels, m), draw(r, dy, TDY, channels, m)
     gammas, betas = per_channel(gamma), per_channel(beta)
     vector, scalar = (channels,), ()
     members = {'x': (dtype, shape, array(xs))}
@@ -797,20 +797,24 @@ def sequences():
              convention='pytorch', batch_size=4, before=OLD)
 
 
-def main():
-    out = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent / 'golden')
+def write(out, columns, made):
+    """Writes a file for each case of `made` = {name: (row, data)}, and the manifest; other cases go."""
     out.mkdir(parents=True, exist_ok=True)
-    all_cases()
     for old in out.glob('*.npz'):
         if old.stem not in made:
             old.unlink()
     with open(out / 'manifest.csv', 'w', newline='') as f:
         w = csv.writer(f, lineterminator='\n')
-        w.writerow(COLUMNS)
+        w.writerow(columns)
         w.writerows(row for row, _ in made.values())
     for name, (_, data) in made.items():
         (out / f'{name}.npz').write_bytes(data)
     print(f'{len(made)} cases, {sum(len(d) for _, d in made.values())} bytes in {out}', file=sys.stderr)
+
+
+def main():
+    all_cases()
+    write(Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent / 'golden'), COLUMNS, made)
 
 
 if __name__ == '__main__':

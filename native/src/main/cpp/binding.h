@@ -4,6 +4,8 @@
 
 #include <jni.h>
 
+#include <string>
+
 #include "batchnorm.h"
 
 // Java arrays pinned for the time of one call. Between the first and the last no other JNI function may be called.
@@ -258,6 +260,14 @@ static inline jlong jni_write_rows(JNIEnv* env, jclass, jint type, jlong values,
   char* to = (char*)pin.out(text, 0);
   if (pin.out_of_memory()) return -1;
   return bn_write_rows(type, (const void*)values, count, first, columns, delimiter, carriage_return, to);
+}
+
+// Linking takes milliseconds: the paths are copied rather than pinned meanwhile.
+static inline const char* jni_blas_open(JNIEnv* env, jclass, jobject libraries) {
+  jbyteArray array = (jbyteArray)libraries;
+  std::string paths((size_t)env->GetArrayLength(array), '\0');
+  env->GetByteArrayRegion(array, 0, (jsize)paths.size(), (jbyte*)&paths[0]);
+  return bn_blas_open(paths.c_str());
 }
 
 #endif

@@ -150,6 +150,18 @@ void bn_write_numbers(int32_t type, const void* values, int64_t count, char* tex
 int64_t bn_write_rows(int32_t type, const void* values, int64_t count, int64_t first, int64_t columns,
                       int32_t delimiter, int32_t carriage_return, char* text);
 
+/* Opens OpenBLAS, once per process; after a success there is nothing left to do. `libraries` are full paths in the order
+ * in which they are opened, OpenBLAS the last, each ended by a 0 byte and the list by another. It runs on the thread that
+ * calls it and takes the kernels of this processor, or those of OPENBLAS_CORETYPE. Returns null, or why it cannot be used,
+ * in words that hold until this thread's next call. */
+const char* bn_blas_open(const char* libraries);
+
+/* OpenBLAS's version and how it was built, in its own words; null unless it is open. */
+const char* bn_blas_config(void);
+
+/* Whose kernels OpenBLAS took, such as Zen; null unless it is open and tells. */
+const char* bn_blas_core(void);
+
 #ifdef __cplusplus
 }
 #endif

@@ -45,6 +45,8 @@ public final class ExactSums {
    * <p>Bits needed, sign included, for 2⁶³ values: f32 341 and 618, f64 2162 and 4260.
    */
   public enum Register {
+    /** Of a sum that is not kept: it is always 0. */
+    NONE(0, 0, 0),
     F32(-149, 6, 2),
     F32_PRODUCT(-298, 10, 3),
     F64(-1074, 34, 3),
@@ -115,6 +117,11 @@ public final class ExactSums {
     Register linear = dy == DType.F64 ? Register.F64 : Register.F32;
     boolean narrow = dy != DType.F64 && x != DType.F64;
     return new ExactSums(channels, linear, narrow ? Register.F32_PRODUCT : Register.F64_PRODUCT);
+  }
+
+  /** Empty sums Σa·b alone, for x of the given type; f16 has the format of f32. */
+  static ExactSums products(int channels, DType x) {
+    return new ExactSums(channels, Register.NONE, statistics(0, x).product());
   }
 
   /**
@@ -309,7 +316,10 @@ public final class ExactSums {
     }
 
     BigInteger sum(int channel) {
-      BigInteger sum = limbs == null ? BigInteger.ZERO : integer(limbs, limbIndex(channel));
+      BigInteger sum =
+          limbs == null || format == Register.NONE
+              ? BigInteger.ZERO
+              : integer(limbs, limbIndex(channel));
       for (int k = 0; k < format.terms; k++) {
         double term = terms[termIndex(channel, k)];
         int shift = exponent(term) - format.lowest; // negative only where zeros are shifted out
@@ -357,7 +367,7 @@ public final class ExactSums {
     private void addTo(int channel, ExactSums.Part wide) {
       double[] numbers = new double[format.terms];
       Arrays.setAll(numbers, k -> terms[termIndex(channel, k)]);
-      if (limbs != null) {
+      if (limbs != null && format != Register.NONE) {
         wide.addToLimbs(channel, limbs, limbIndex(channel), format.limbs, format.lowest);
       }
       for (double number : numbers) {

@@ -93,7 +93,13 @@ public record Statistics(
   }
 
   private void warn(List<String> warnings, IntPredicate concerned, String what) {
-    int[] found = IntStream.range(0, channels()).filter(concerned).toArray();
+    warn(warnings, "channel", channels(), concerned, what);
+  }
+
+  /** Adds a line that names those of so many things which are concerned, if there are any. */
+  static void warn(
+      List<String> warnings, String thing, int count, IntPredicate concerned, String what) {
+    int[] found = IntStream.range(0, count).filter(concerned).toArray();
     if (found.length > 0) {
       String some =
           IntStream.of(found)
@@ -101,7 +107,8 @@ public record Statistics(
               .mapToObj(Integer::toString)
               .collect(Collectors.joining(", "));
       warnings.add(
-          (found.length == 1 ? "channel " : "channels ")
+          thing
+              + (found.length == 1 ? " " : "s ")
               + some
               + (found.length > 8 ? ", … (" + found.length + " in all)" : "")
               + ": "

@@ -2,6 +2,7 @@ package dev.batchnorm.engine;
 
 import dev.batchnorm.Affine;
 import dev.batchnorm.DType;
+import dev.batchnorm.EngineUnavailableException;
 import dev.batchnorm.ExactSums;
 import dev.batchnorm.GradientParameters;
 import dev.batchnorm.InputException;
@@ -37,6 +38,17 @@ public abstract class Engine {
     return 1;
   }
 
+  /**
+   * The library that does the linear algebra, in a few words; null if the engine does it by itself.
+   *
+   * @param open whether to open it, which takes milliseconds and, the first time on a machine, room
+   *     for a copy: its version is known only then
+   * @throws EngineUnavailableException if it is missing or does not open, with the reason
+   */
+  public @Nullable String blas(boolean open) {
+    return null;
+  }
+
   /** A fast way to read and write the text of numbers; null if Java is to do it. */
   public @Nullable Numerals numerals() {
     return null;
@@ -48,6 +60,13 @@ public abstract class Engine {
   public Engine singleThreaded() {
     return this;
   }
+
+  /**
+   * The passes of linear algebra, made ready at the first call.
+   *
+   * @throws EngineUnavailableException if what they need is not there
+   */
+  public abstract LinearAlgebra linearAlgebra();
 
   /**
    * Adds a chunk to the exact sums Σx, Σx² and the count of each of its channels.

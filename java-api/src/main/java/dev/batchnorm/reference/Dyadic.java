@@ -34,6 +34,12 @@ record Dyadic(BigInteger integer, int exponent) {
     return new Dyadic(integer.multiply(other.integer), Math.addExact(exponent, other.exponent));
   }
 
+  /** The same number with an odd integer, or 0. */
+  Dyadic reduced() {
+    int zeros = Math.max(integer.getLowestSetBit(), 0);
+    return new Dyadic(integer.shiftRight(zeros), exponent + zeros);
+  }
+
   int signum() {
     return integer.signum();
   }

@@ -7,6 +7,7 @@ import dev.batchnorm.Statistics;
 import dev.batchnorm.Values;
 import dev.batchnorm.View;
 import dev.batchnorm.engine.Engine;
+import dev.batchnorm.engine.LinearAlgebra;
 import java.util.Arrays;
 import java.util.function.IntFunction;
 
@@ -26,6 +27,11 @@ final class ReferenceEngine extends Engine {
   @Override
   public String description() {
     return "reference, 1 thread";
+  }
+
+  @Override
+  public LinearAlgebra linearAlgebra() {
+    return new ReferenceLinearAlgebra();
   }
 
   @Override

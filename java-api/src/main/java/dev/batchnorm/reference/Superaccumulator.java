@@ -1,6 +1,8 @@
 package dev.batchnorm.reference;
 
 import dev.batchnorm.ExactSums.Register;
+import java.math.BigInteger;
+import java.nio.ByteBuffer;
 import java.util.Arrays;
 
 /**
@@ -99,5 +101,17 @@ final class Superaccumulator {
     }
     Arrays.fill(digits, 0);
     return limbs;
+  }
+
+  /** The sum; the accumulator is 0 again. */
+  Dyadic drain() {
+    settle();
+    ByteBuffer bigEndian = ByteBuffer.allocate(Integer.BYTES * (digits.length + 1));
+    bigEndian.putLong(digits[digits.length - 1]); // with the sign
+    for (int i = digits.length - 2; i >= 0; i--) {
+      bigEndian.putInt((int) digits[i]);
+    }
+    Arrays.fill(digits, 0);
+    return new Dyadic(new BigInteger(bigEndian.array()), lowest).reduced();
   }
 }

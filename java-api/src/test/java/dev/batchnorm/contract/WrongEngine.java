@@ -9,6 +9,7 @@ import dev.batchnorm.Values;
 import dev.batchnorm.View;
 import dev.batchnorm.engine.Engine;
 import dev.batchnorm.engine.Engines;
+import dev.batchnorm.engine.LinearAlgebra;
 import java.nio.DoubleBuffer;
 
 /**
@@ -56,6 +57,11 @@ public final class WrongEngine extends Engine {
   @Override
   public String name() {
     return right.name();
+  }
+
+  @Override
+  public LinearAlgebra linearAlgebra() {
+    return right.linearAlgebra();
   }
 
   @Override

@@ -7,6 +7,7 @@ import java.net.URL;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.annotation.Name;
 import org.bytedeco.javacpp.annotation.Platform;
+import org.bytedeco.javacpp.annotation.Properties;
 import org.bytedeco.javacpp.annotation.Raw;
 import org.jspecify.annotations.Nullable;
 
@@ -17,7 +18,12 @@ import org.jspecify.annotations.Nullable;
  * <p>Arrays are passed raw and pinned by {@code binding.h}: JavaCPP would copy them, and would want
  * an overload for every combination of types.
  */
-@Platform(include = "binding.h", link = "batchnorm")
+@Properties({
+  @Platform(include = "binding.h", link = "batchnorm"),
+  @Platform(
+      value = "linux",
+      link = {"dl", "batchnorm"}) // linked in reverse order
+})
 final class Kernels {
   /** The sums came without limbs and need them; nothing was added. */
   static final int WANTS_LIMBS = 2;
@@ -37,14 +43,23 @@ final class Kernels {
       throw new UnsatisfiedLinkError("batchnorm-native was built without kernels for " + platform);
     }
     try {
-      boolean isFile = resource.getProtocol().equals("file");
-      File file = isFile ? new File(resource.toURI()) : Loader.cacheResource(resource);
-      System.load(file.getAbsolutePath());
-    } catch (IOException | URISyntaxException e) {
+      System.load(file(resource).getAbsolutePath());
+    } catch (IOException e) {
       UnsatisfiedLinkError error =
           new UnsatisfiedLinkError("the kernels cannot be unpacked: " + e.getMessage());
       error.initCause(e);
       throw error;
+    }
+  }
+
+  /** A library of the class path as a file: itself, or its copy in JavaCPP's cache. */
+  static File file(URL resource) throws IOException {
+    try {
+      return resource.getProtocol().equals("file")
+          ? new File(resource.toURI())
+          : Loader.cacheResource(resource);
+    } catch (URISyntaxException e) {
+      throw new IOException(e.getMessage(), e);
     }
   }
 
@@ -324,4 +339,16 @@ final class Kernels {
       int delimiter,
       int carriageReturn,
       @Raw Object text);
+
+  /** Null, or why it cannot be used; paths end in a 0 byte each. */
+  @Name("jni_blas_open")
+  static native @Nullable String blasOpen(@Raw(withEnv = true) Object libraries);
+
+  /** Null unless it is open. */
+  @Name("bn_blas_config")
+  static native @Nullable String blasConfig();
+
+  /** Null unless it is open and tells. */
+  @Name("bn_blas_core")
+  static native @Nullable String blasCore();
 }

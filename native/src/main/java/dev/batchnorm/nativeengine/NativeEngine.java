@@ -9,6 +9,8 @@ import dev.batchnorm.Statistics;
 import dev.batchnorm.Values;
 import dev.batchnorm.View;
 import dev.batchnorm.engine.Engine;
+import dev.batchnorm.engine.Engines;
+import dev.batchnorm.engine.LinearAlgebra;
 import dev.batchnorm.format.Numerals;
 import java.lang.ref.Reference;
 import java.nio.Buffer;
@@ -43,6 +45,16 @@ final class NativeEngine extends Engine {
   @Override
   public Engine singleThreaded() {
     return threads == 1 ? this : new NativeEngine(isa, 1);
+  }
+
+  @Override
+  public LinearAlgebra linearAlgebra() {
+    return Engines.named("java", 1).linearAlgebra();
+  }
+
+  @Override
+  public String blas(boolean open) {
+    return open ? OpenBlas.open().description() : OpenBlas.find().name();
   }
 
   @Override

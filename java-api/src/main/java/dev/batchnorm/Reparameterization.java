@@ -1,0 +1,720 @@
+package dev.batchnorm;
+
+import dev.batchnorm.engine.Engine;
+import dev.batchnorm.engine.Engines;
+import dev.batchnorm.engine.LinearAlgebra;
+import dev.batchnorm.engine.LinearAlgebra.Centre;
+import java.util.Arrays;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Batch normalization as a reparameterization of the weights before it. A unit with weights w gives
+ * wᵀx; its mean over a batch is w's product with the mean of x, its variance wᵀSw with the
+ * covariance S of x. So for X, m × d, and W, d × k with one unit a column,
+ *
+ * <pre>BN(X·W) = X·Ŵ + b̂,  ŵ = γ·w/√(wᵀSw + ε),  b̂ = β − mean·ŵ</pre>
+ *
+ * whatever X is. With the identity for S and ε = 0 it is weight normalization. Immutable and safe
+ * for use by several threads.
+ *
+ * <pre>{@code
+ * Reparameterization bn = Reparameterization.builder().gamma(2).build();
+ * Reparameterized layer = bn.weights(w, bn.covariance(x));
+ * }</pre>
+ *
+ * <p>Source: Ioffe and Szegedy, Batch Normalization, 2015; Salimans and Kingma, Weight
+ * Normalization, 2016; Kohler et al., 2018; equations R1–R5, R8 and R9 in docs/math.md.
+ */
+public final class Reparameterization {
+  /** Values that are read at once: enough rows to be worth a call, little beside S. */
+  private static final int CHUNK = 1 << 22;
+
+  private final Engine engine;
+  private final LinearAlgebra algebra;
+  private final Affine affine;
+  private final double eps;
+  private final Level level;
+  private final @Nullable DType outputType;
+
+  private Reparameterization(Builder builder) {
+    engine = builder.engine != null ? builder.engine : Engines.preferred();
+    algebra = engine.linearAlgebra();
+    affine = builder.affine;
+    eps = builder.eps;
+    level = builder.level;
+    outputType = builder.outputType;
+  }
+
+  /** Settings with ε = 1e-5, γ = 1, β = 0, {@link Level#EXACT} and the fastest engine. */
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  /** The engine that computes. */
+  public Engine engine() {
+    return engine;
+  }
+
+  /** What computes sums of products, in a few words. */
+  public String description() {
+    return algebra.description();
+  }
+
+  /** How sure results are. */
+  public Level level() {
+    return level;
+  }
+
+  /**
+   * The exact sums of an array, to be merged with those of others; x is read once.
+   *
+   * @param x m × d: any array with its channels on the last axis, or of one axis
+   * @throws InputException if x cannot be read, or has too many columns for sums of all pairs
+   * @throws IllegalArgumentException if the channels are not on the last axis
+   */
+  public CrossSums sums(Source x) {
+    checkRows(x);
+    int d = x.shape().channels();
+    int most = CrossSums.mostColumns(x.type());
+    if (d > most) {
+      throw new InputException(
+          x.name()
+              + ": expected at most "
+              + most
+              + " columns (for the exact sums of all pairs), found shape "
+              + x.shape(),
+          "--level fast needs less memory");
+    }
+    CrossSums sums = CrossSums.of(d, x.type());
+    forChunks(
+        x,
+        chunk -> {
+          engine.addStatistics(chunk, new View(chunk.count() / d, d, 1), sums.singles(), 0);
+          algebra.addPairs(chunk, sums);
+        });
+    return sums;
+  }
+
+  /**
+   * The mean and covariance of everything that was merged into the sums (R1, R2), each rounded
+   * once.
+   */
+  public Covariance covariance(CrossSums sums) {
+    double[] mean = engine.parameters(sums.singles(), 0).mean();
+    return new Covariance(mean, algebra.covariance(sums), sums.count(), Level.EXACT, null);
+  }
+
+  /**
+   * The mean (R1) and the biased covariance (R2) of the columns of an array; at {@link Level#FAST}
+   * x is read twice.
+   *
+   * @param x m × d: any array with its channels on the last axis, or of one axis
+   * @throws InputException if x cannot be read, or has too many columns
+   * @throws IllegalArgumentException if the channels are not on the last axis
+   */
+  public Covariance covariance(Source x) {
+    return level == Level.EXACT ? covariance(sums(x)) : fastCovariance(x, statistics(x));
+  }
+
+  private Covariance fastCovariance(Source x, Statistics statistics) {
+    int d = x.shape().channels();
+    checkSquare(x, d);
+    double[] gram = new double[d * d];
+    long m = x.shape().view().outer();
+    Centre centre = new Centre(statistics.mean(), statistics.meanLo());
+    long chunks = forChunks(x, chunk -> algebra.addCentredGram(chunk, centre, gram));
+    double[] bound = new double[d * d];
+    double relative = Bound.gamma(algebra.depth(m, chunks)) + 5 * Bound.U;
+    double[] std = Bound.roots(statistics.variance());
+    for (int i = 0; i < d; i++) {
+      for (int j = i; j < d; j++) {
+        int at = i * d + j;
+        gram[at] = i == j ? statistics.variance()[i] : gram[at] / m;
+        bound[at] = i == j ? Bound.U * gram[at] : Bound.up(relative * std[i] * std[j]);
+        gram[j * d + i] = gram[at];
+        bound[j * d + i] = bound[at];
+      }
+    }
+    return new Covariance(statistics.mean(), gram, m, Level.FAST, bound);
+  }
+
+  private static void checkSquare(Source x, int columns) {
+    if ((long) columns * columns > Integer.MAX_VALUE - 8) {
+      throw new InputException(
+          x.name()
+              + ": expected at most 46340 columns (for their covariance), found shape "
+              + x.shape());
+    }
+  }
+
+  /**
+   * Ŵ and b̂ (R3–R5) from a covariance.
+   *
+   * @param w W, d × k, one unit a column
+   * @param covariance that of {@link #covariance(Source)}, or {@link Covariance#given}
+   * @throws IllegalArgumentException if W does not have as many rows as the covariance, or γ or β
+   *     was given for another number of units
+   */
+  public Reparameterized weights(Batch w, Covariance covariance) {
+    int d = covariance.columns();
+    checkWeights(w, d, "columns of x");
+    int units = w.shape().channels();
+    double[] magnitudes = magnitudes(w, covariance);
+    double[] q;
+    double[] error = new double[units];
+    if (covariance.level() == Level.EXACT && level == Level.EXACT) {
+      q = algebra.quadraticForms(covariance.covariance(), w.values(), units); // (R3)
+      Arrays.setAll(error, k -> Bound.U * (magnitudes[k] + q[k]));
+    } else {
+      q = new double[units];
+      double[] t = covarianceTimes(covariance, w, q);
+      double relative = Bound.gamma(2.0 * d + 2) + ofCovariance(covariance);
+      Arrays.setAll(error, k -> relative * magnitudes[k]);
+      checkFinite(t, covariance, w, q);
+    }
+    return reparameterized(w, covariance.mean(), q, error, eps, "through the covariance");
+  }
+
+  /** S·W, and q = wᵀ(Sw) of each unit. */
+  private double[] covarianceTimes(Covariance covariance, Batch w, double[] q) {
+    double[] exact = w.values().toDoubles();
+    double[] t = algebra.product(covariance.covariance(), exact, q.length);
+    for (int i = 0; i < t.length; i++) {
+      q[i % q.length] += exact[i] * t[i];
+    }
+    Arrays.setAll(q, k -> q[k] <= 0 ? 0.0 : q[k]);
+    return t;
+  }
+
+  /** The relative error of a covariance beside √(S_ii·S_jj). */
+  private static double ofCovariance(Covariance covariance) {
+    double[] bound = covariance.bound();
+    if (bound == null) {
+      return Bound.U;
+    }
+    double worst = Bound.U;
+    int d = covariance.columns();
+    for (int i = 0; i < d; i++) {
+      for (int j = 0; j < i; j++) {
+        double size = Math.sqrt(covariance.at(i, i)) * Math.sqrt(covariance.at(j, j));
+        worst = Math.max(worst, size > 0 ? bound[i * d + j] / size : 0);
+      }
+    }
+    return Bound.up(worst);
+  }
+
+  /** Where a unit meets a number that is not finite, its q is NaN at every level. */
+  private static void checkFinite(double[] t, Covariance covariance, Batch w, double[] q) {
+    boolean isFinite = Arrays.stream(covariance.covariance()).allMatch(Double::isFinite);
+    for (int i = 0; i < t.length; i++) {
+      if (!isFinite || !Double.isFinite(w.values().get(i))) {
+        q[i % q.length] = Double.NaN;
+      }
+    }
+  }
+
+  /** |w|ᵀ|S||w| of each unit, or more. */
+  private double[] magnitudes(Batch w, Covariance covariance) {
+    int d = covariance.columns();
+    int units = w.shape().channels();
+    double[] sizes = Arrays.stream(w.values().toDoubles()).map(Math::abs).toArray();
+    double[] magnitudes = new double[units];
+    if (covariance.count() > 0) { // |S_ij| ≤ √(S_ii·S_jj)
+      double[] std = new double[d];
+      Arrays.setAll(std, i -> Math.sqrt(covariance.at(i, i)));
+      for (int i = 0; i < sizes.length; i++) {
+        magnitudes[i % units] += sizes[i] * std[i / units];
+      }
+      Arrays.setAll(magnitudes, k -> Bound.up(magnitudes[k] * magnitudes[k]));
+      return magnitudes;
+    }
+    double[] s = Arrays.stream(covariance.covariance()).map(Math::abs).toArray();
+    double[] t = algebra.product(s, sizes, units);
+    for (int i = 0; i < sizes.length; i++) {
+      magnitudes[i % units] += sizes[i] * t[i];
+    }
+    Arrays.setAll(magnitudes, k -> Bound.up(magnitudes[k]));
+    return magnitudes;
+  }
+
+  /**
+   * Ŵ and b̂ (R3–R5) from data. At {@link Level#FAST} by the cheaper road: through the covariance
+   * of x, or directly from X·W.
+   *
+   * @param w W, d × k, one unit a column
+   * @param x m × d
+   * @throws IllegalArgumentException if W does not have as many rows as x has columns, or γ or β
+   *     was given for another number of units
+   */
+  public Reparameterized weights(Batch w, Source x) {
+    checkRows(x);
+    checkWeights(w, x);
+    if (level == Level.EXACT || !isDirect(x.shape().channels(), w.shape().channels())) {
+      return weights(w, covariance(x));
+    }
+    Moments moments = moments(x, w);
+    return reparameterized(
+        w, moments.statistics.mean(), moments.q, moments.errorOfQ, eps, "directly, from X·W");
+  }
+
+  /** m·d·k against m·d²/2: so few units that S is not worth its sums. */
+  private static boolean isDirect(int columns, int units) {
+    return 4L * units < columns;
+  }
+
+  /** Sums over X·W: what S would be needed for. */
+  private record Moments(Statistics statistics, double[] q, double[] t, double[] errorOfQ) {}
+
+  private Moments moments(Source x, Batch w) {
+    int d = x.shape().channels();
+    int units = w.shape().channels();
+    Statistics statistics = statistics(x);
+    Centre centre = new Centre(statistics.mean(), statistics.meanLo());
+    double[] exact = w.values().toDoubles();
+    double[] q = new double[units];
+    double[] t = new double[exact.length];
+    long m = x.shape().view().outer();
+    long chunks = forChunks(x, chunk -> algebra.addProjectedMoments(chunk, centre, exact, q, t));
+    double[] norms = norms(w, Bound.roots(statistics.variance()));
+    double ofZ = Bound.gamma(d) + 3 * Bound.U;
+    double ofSum = Bound.gamma(algebra.depth(m, chunks)) + 2 * Bound.U;
+    double[] error = new double[units];
+    for (int k = 0; k < units; k++) {
+      q[k] /= m;
+      double z = ofZ * norms[k];
+      error[k] = Bound.up(2 * z * Math.sqrt(q[k]) + z * z + ofSum * q[k]);
+    }
+    Arrays.setAll(t, i -> t[i] / m);
+    return new Moments(statistics, q, t, error);
+  }
+
+  /** Σ|w_i|·size_i of each unit, or a little more. */
+  private static double[] norms(Batch w, double[] sizes) {
+    int units = w.shape().channels();
+    double[] norms = new double[units];
+    for (int i = 0; i < w.values().count(); i++) {
+      norms[i % units] += Math.abs(w.values().get(i)) * sizes[i / units];
+    }
+    Arrays.setAll(norms, k -> Bound.up(norms[k]));
+    return norms;
+  }
+
+  /**
+   * Weight normalization: ŵ = γ·w/‖w‖, b̂ = β (R3–R5 with the identity for S, ε = 0). A unit of
+   * zeros has no direction: its weights are NaN.
+   *
+   * @param w W, d × k, one unit a column
+   * @throws IllegalArgumentException if γ or β was given for another number of units
+   */
+  public Reparameterized weightNorm(Batch w) {
+    checkWeights(w, (int) w.shape().view().outer(), "rows of W");
+    double[] q = squares(w);
+    double[] error = Arrays.stream(q).map(v -> Bound.U * v).toArray();
+    double[] mean = new double[(int) w.shape().view().outer()];
+    Reparameterized result = reparameterized(w, mean, q, error, 0, "weight normalization");
+    int units = q.length;
+    for (int i = 0; i < w.values().count(); i++) {
+      if (q[i % units] == 0) {
+        result.weights().values().set(i, Double.NaN);
+      }
+    }
+    return result;
+  }
+
+  /** RN(Σw²) of each unit. */
+  private double[] squares(Batch w) {
+    ExactSums sums = ExactSums.statistics(w.shape().channels(), w.type());
+    engine.addStatistics(w.values(), w.shape().view(), sums, 0);
+    return rounded(sums, DType.F64).dgamma();
+  }
+
+  /** Σa as dβ and Σa² as dγ, each rounded once: B4 with mean 0 and variance + ε = 1. */
+  private GradientParameters rounded(ExactSums sums, DType type) {
+    double[] zeros = new double[sums.channels()];
+    return engine.gradientParameters(sums, engine.givenParameters(zeros, zeros, 1), type);
+  }
+
+  /** R4 and R5, and bounds, given how far each q may be from the exact one. */
+  private Reparameterized reparameterized(
+      Batch w, double[] mean, double[] q, double[] errorOfQ, double eps, String road) {
+    int units = q.length;
+    double[] beta = affine.beta(units);
+    DType type = outputType != null ? outputType : w.type();
+    double[] r = algebra.projections(mean, w.values(), units);
+    Statistics statistics = engine.givenParameters(r, q, eps);
+    double[] a = affine.gamma(units);
+    Arrays.setAll(a, k -> q[k] + eps == 0 ? 0.0 : a[k] * statistics.inverseStd()[k]);
+    Batch weights = Batch.zeros(w.shape(), type);
+    engine.inputGradient( // (R4) as (B4): RN_T(a·w)
+        w.values(),
+        w.values(),
+        w.shape().view(),
+        new Normalisation(statistics, a, beta),
+        new GradientParameters(a, a, a, a, a, type),
+        0,
+        weights.values());
+    Values bias = Values.allocate(type, units);
+    double[] sizes = norms(w, Arrays.stream(mean).map(Math::abs).toArray());
+    double[] weightsBound = new double[w.values().count()];
+    double[] biasBound = new double[units];
+    double[] relative = new double[units];
+    for (int k = 0; k < units; k++) {
+      bias.set(k, Math.fma(-r[k], a[k], beta[k])); // (R5)
+      relative[k] = Bound.ofRoot(errorOfQ[k], q[k] + eps) + 3 * Bound.U;
+      double part = Math.abs(r[k] * a[k]);
+      biasBound[k] =
+          q[k] + eps == 0
+              ? 0
+              : Bound.up(
+                  Math.abs(a[k]) * 2 * Bound.U * sizes[k]
+                      + part * relative[k]
+                      + Bound.ofRounding(type, bias.get(k))
+                      + Bound.U * Math.abs(bias.get(k)));
+    }
+    for (int i = 0; i < weightsBound.length; i++) {
+      double size = Math.abs(weights.values().get(i));
+      weightsBound[i] =
+          size == 0
+              ? Bound.ofRounding(type, 0)
+              : Bound.up(size * relative[i % units] + Bound.ofRounding(type, size));
+    }
+    return new Reparameterized(weights, bias, q, eps, weightsBound, biasBound, road);
+  }
+
+  /**
+   * The gradients of W, γ and β through mean and covariance (R8, R9), given the gradient of Y = X·Ŵ
+   * + b̂. Both sources are read twice.
+   *
+   * @param dy m × k
+   * @param x m × d
+   * @param w W, d × k, one unit a column
+   * @throws IllegalArgumentException if the sizes do not fit each other, or γ was given for another
+   *     number of units
+   */
+  public WeightGradients gradients(Source dy, Source x, Batch w) {
+    checkRows(x);
+    checkWeights(w, x);
+    checkOutputGradient(dy, x, w);
+    int units = w.shape().channels();
+    int d = x.shape().channels();
+    if (level == Level.FAST && isDirect(d, units)) {
+      Moments moments = moments(x, w);
+      double[] std = Bound.roots(moments.statistics.variance());
+      double ofT =
+          Bound.gamma(d) + Bound.gamma(algebra.depth(x.shape().view().outer(), 2)) + 6 * Bound.U;
+      return gradients(
+          dy,
+          x,
+          w,
+          moments.statistics,
+          std,
+          moments.q,
+          moments.errorOfQ,
+          moments.t,
+          ofT,
+          eps,
+          "directly, from X·W");
+    }
+    Statistics statistics = statistics(x);
+    Covariance covariance = level == Level.EXACT ? covariance(x) : fastCovariance(x, statistics);
+    double[] fast = new double[units];
+    double[] t = covarianceTimes(covariance, w, fast);
+    double[] q =
+        level == Level.EXACT
+            ? algebra.quadraticForms(covariance.covariance(), w.values(), units)
+            : fast;
+    checkFinite(t, covariance, w, q);
+    double[] magnitudes = magnitudes(w, covariance);
+    double ofS = ofCovariance(covariance);
+    double ofQ = level == Level.EXACT ? 2 * Bound.U : ofS + Bound.gamma(2.0 * d + 2);
+    double[] error = Arrays.stream(magnitudes).map(size -> ofQ * size).toArray();
+    return gradients(
+        dy,
+        x,
+        w,
+        statistics,
+        Bound.roots(statistics.variance()),
+        q,
+        error,
+        t,
+        ofS + Bound.gamma(d),
+        eps,
+        "through the covariance");
+  }
+
+  /**
+   * The gradients of W, γ and β of a unit with normalized weights (R8, R9 with the identity for S,
+   * ε = 0), given the gradient of Y = X·Ŵ + β. Both sources are read twice.
+   *
+   * @param dy m × k
+   * @param x m × d
+   * @param w W, d × k, one unit a column
+   * @throws IllegalArgumentException if the sizes do not fit each other, or γ was given for another
+   *     number of units
+   */
+  public WeightGradients weightNormGradients(Source dy, Source x, Batch w) {
+    checkRows(x);
+    checkWeights(w, x);
+    checkOutputGradient(dy, x, w);
+    int d = x.shape().channels();
+    double[] q = squares(w);
+    double[] error = Arrays.stream(q).map(v -> Bound.U * v).toArray();
+    Statistics x0 = statistics(x);
+    double[] sizes = new double[d];
+    Arrays.setAll(sizes, i -> Bound.up(Math.hypot(Math.sqrt(x0.variance()[i]), x0.mean()[i])));
+    Statistics none = engine.givenParameters(new double[d], new double[d], 1);
+    return gradients(
+        dy, x, w, none, sizes, q, error, w.values().toDoubles(), 0, 0, "weight normalization");
+  }
+
+  /**
+   * R8 and R9.
+   *
+   * @param statistics what x is centred by: its own or none
+   * @param sizes of each column of the centred x, its root of the mean square
+   * @param q R3
+   * @param errorOfQ how far each may be from the exact one
+   * @param t S·W
+   * @param errorOfT how far each may be from the exact one, beside {@code sizes_i·Σ|w|·sizes}
+   */
+  private WeightGradients gradients(
+      Source dy,
+      Source x,
+      Batch w,
+      Statistics statistics,
+      double[] sizes,
+      double[] q,
+      double[] errorOfQ,
+      double[] t,
+      double errorOfT,
+      double eps,
+      String road) {
+    int d = x.shape().channels();
+    int units = q.length;
+    long m = x.shape().view().outer();
+    boolean isCentred = !statistics.given();
+    ExactSums sumsOfDy = BatchNorm.builder().engine(engine).build().sums(dy);
+    Statistics ofDy = engine.parameters(sumsOfDy, 0);
+    GradientParameters sums = rounded(sumsOfDy, w.type());
+    double[] g = new double[d * units];
+    Centre centre = new Centre(statistics.mean(), statistics.meanLo());
+    Centre centreOfDy =
+        isCentred
+            ? new Centre(ofDy.mean(), ofDy.meanLo())
+            : new Centre(new double[units], new double[units]);
+    long chunks = addProducts(x, centre, dy, centreOfDy, g);
+    double ofG = Bound.gamma(algebra.depth(m, chunks)) + 5 * Bound.U;
+    double[] norms = norms(w, sizes);
+    double[] inverseStd = engine.givenParameters(new double[units], q, eps).inverseStd();
+    double[] gamma = affine.gamma(units);
+    DType type = w.type().gradientType();
+    Batch dweights = Batch.zeros(w.shape(), w.type());
+    Values dgamma = Values.allocate(type, units);
+    Values dbeta = Values.allocate(type, units);
+    double[] weightsBound = new double[d * units];
+    double[] gammaBound = new double[units];
+    for (int k = 0; k < units; k++) {
+      double variance = q[k] + eps;
+      double sizeOfDy =
+          isCentred
+              ? Math.sqrt(ofDy.variance()[k])
+              : Math.hypot(Math.sqrt(ofDy.variance()[k]), ofDy.mean()[k]);
+      double p = 0; // wᵀg
+      for (int i = 0; i < d; i++) {
+        p += w.values().get(i * units + k) * g[i * units + k];
+      }
+      boolean isConstant = variance == 0 && isCentred;
+      double s = isConstant ? 0 : inverseStd[k];
+      double a = gamma[k] * s;
+      dbeta.set(k, sums.dbeta()[k]); // (B1)
+      dgamma.set(k, s * p); // (R9)
+      double errorOfP = m * norms[k] * sizeOfDy * (ofG + Bound.gamma(d));
+      double root = Bound.ofRoot(errorOfQ[k], variance);
+      gammaBound[k] =
+          isConstant
+              ? 0
+              : Bound.up(
+                  s * errorOfP
+                      + Math.abs(s * p) * (root + 3 * Bound.U)
+                      + Bound.ofRounding(type, s * p));
+      for (int i = 0; i < d; i++) {
+        int at = i * units + k;
+        double along = isConstant ? 0 : t[at] * (p / variance);
+        dweights.values().set(at, a * (g[at] - along)); // (R8)
+        double error =
+            m * sizes[i] * sizeOfDy * ofG
+                + (Math.abs(p) * errorOfT * sizes[i] * norms[k] + Math.abs(t[at]) * errorOfP)
+                    / variance
+                + Math.abs(along) * (2.1 * root + 5 * Bound.U)
+                + 2 * Bound.U * Math.abs(g[at]);
+        double value = dweights.values().get(at);
+        weightsBound[at] =
+            isConstant
+                ? 0
+                : Bound.up(
+                    1.05 * Math.abs(a) * error
+                        + Math.abs(value) * (root + 3 * Bound.U)
+                        + Bound.ofRounding(w.type(), value));
+      }
+    }
+    return new WeightGradients(dweights, dgamma, dbeta, weightsBound, gammaBound, road);
+  }
+
+  private long addProducts(Source x, Centre centre, Source dy, Centre centreOfDy, double[] g) {
+    int d = x.shape().channels();
+    int units = dy.shape().channels();
+    long m = x.shape().view().outer();
+    long rows = rowsAtOnce(x, d);
+    rows = Math.min(rows, rowsAtOnce(dy, units));
+    long chunks = 0;
+    for (long first = 0; first < m; first += rows, chunks++) {
+      int count = (int) Math.min(rows, m - first);
+      Values xs = x.chunk(first * d, count * d);
+      Values dys = dy.chunk(first * units, count * units);
+      algebra.addCentredProducts(xs, centre, dys, centreOfDy, g);
+    }
+    return chunks;
+  }
+
+  private Statistics statistics(Source x) {
+    return BatchNorm.builder().engine(engine).eps(0).build().statistics(x);
+  }
+
+  private static int rowsAtOnce(Source x, int columns) {
+    int values = Math.min(CHUNK, x.chunkLimit());
+    return Math.max(1, values / Math.max(columns, 1));
+  }
+
+  /** Gives whole rows to the pass, chunk by chunk; returns the number of chunks. */
+  private static long forChunks(Source x, Consumer<Values> pass) {
+    int d = x.shape().channels();
+    long m = x.shape().view().outer();
+    int rows = rowsAtOnce(x, d);
+    long chunks = 0;
+    for (long first = 0; first < m && d > 0; first += rows, chunks++) {
+      pass.accept(x.chunk(first * d, (int) Math.min(rows, m - first) * d));
+    }
+    return chunks;
+  }
+
+  private static void checkRows(Source x) {
+    if (x.shape().view().inner() != 1) {
+      throw new IllegalArgumentException(
+          x.name()
+              + ": expected the columns on the last axis, found shape "
+              + x.shape()
+              + " with channel axis "
+              + x.shape().channelAxis());
+    }
+    if (x.hasGaps()) {
+      throw new IllegalArgumentException(x.name() + ": expected no absent values, found some");
+    }
+  }
+
+  private void checkWeights(Batch w, Source x) {
+    checkWeights(w, x.shape().channels(), "columns of " + x.name() + ", shape " + x.shape());
+  }
+
+  private void checkWeights(Batch w, int rows, String why) {
+    View view = w.shape().view();
+    if (view.inner() != 1 || view.outer() != rows) {
+      throw new IllegalArgumentException(
+          "weights: expected " + rows + " rows (" + why + "), found shape " + w.shape());
+    }
+    affine.gamma(view.channels());
+    affine.beta(view.channels());
+  }
+
+  private static void checkOutputGradient(Source dy, Source x, Batch w) {
+    View view = dy.shape().view();
+    long m = x.shape().view().outer();
+    int units = w.shape().channels();
+    if (view.inner() != 1 || view.outer() != m || view.channels() != units) {
+      throw new IllegalArgumentException(
+          dy.name()
+              + ": expected shape "
+              + Shape.text(m, units)
+              + " (rows of "
+              + x.name()
+              + ", units of the weights), found "
+              + dy.shape());
+    }
+  }
+
+  /** Collects the settings of a {@link Reparameterization}. */
+  public static final class Builder {
+    private Affine affine = Affine.IDENTITY;
+    private double eps = Convention.PYTORCH.eps();
+    private Level level = Level.EXACT;
+    private @Nullable Engine engine;
+    private @Nullable DType outputType;
+
+    private Builder() {}
+
+    /**
+     * Sets γ, 1 unless set.
+     *
+     * @param gamma one finite value per unit, or a single one for all units
+     */
+    public Builder gamma(double... gamma) {
+      affine = affine.withGamma(gamma);
+      return this;
+    }
+
+    /**
+     * Sets β, 0 unless set.
+     *
+     * @param beta one finite value per unit, or a single one for all units
+     */
+    public Builder beta(double... beta) {
+      affine = affine.withBeta(beta);
+      return this;
+    }
+
+    /** Sets γ and β. */
+    public Builder affine(Affine affine) {
+      this.affine = affine;
+      return this;
+    }
+
+    /**
+     * Sets ε, 1e-5 unless set; weight normalization has none.
+     *
+     * @throws IllegalArgumentException if ε is negative or not finite
+     */
+    public Builder eps(double eps) {
+      Engine.checkEps(eps);
+      this.eps = eps;
+      return this;
+    }
+
+    /** Sets how sure results are, {@link Level#EXACT} unless set. */
+    public Builder level(Level level) {
+      this.level = level;
+      return this;
+    }
+
+    /** Sets the engine; the one {@code auto} takes unless set. */
+    public Builder engine(Engine engine) {
+      this.engine = engine;
+      return this;
+    }
+
+    /** Sets T, the type of Ŵ and b̂; W's type unless set. */
+    public Builder outputType(DType outputType) {
+      this.outputType = outputType;
+      return this;
+    }
+
+    /**
+     * The settings, ready to compute.
+     *
+     * @throws EngineUnavailableException if no engine was set and none can run here, or what it
+     *     needs for linear algebra is not there
+     */
+    public Reparameterization build() {
+      return new Reparameterization(this);
+    }
+  }
+}
