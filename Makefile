@@ -69,6 +69,7 @@ format:
 golden:
 	python3 testdata/make_golden.py
 	python3 testdata/make_reparameterized.py
+	python3 testdata/make_fold.py
 
 malformed:
 	python3 testdata/make_malformed.py

@@ -151,7 +151,7 @@ def case(name, command, message, why, cure='', hint='', setup='', stdin=''):
 
 
 # All commands, in the order of batchnorm --help.
-COMMANDS = 'forward, infer, backward, stats, inspect, convert, compare, verify, engines'
+COMMANDS = 'forward, infer, backward, stats, fold, inspect, convert, compare, verify, engines'
 
 
 def usage_cases():
@@ -329,6 +329,28 @@ def usage_cases():
          '-o: expected NPZ for several arrays, found csv',
          'Three gradients have no common table.',
          hint='--dx FILE --dgamma FILE --dbeta FILE write one array each')
+    case('folded-as-npy', 'fold --weights w.npy --running given.npz -o old.npy',
+         '-o: expected NPZ for several arrays, found npy',
+         'Weights and bias are two arrays, and this format holds one.',
+         hint='--folded-weights FILE --folded-bias FILE write one array each')
+    case('fold-together-and-apart', 'fold --weights w.npy --running given.npz -o old.npz --folded-bias old.npy',
+         '-o: expected either -o or --folded-weights and --folded-bias, found both',
+         '`-o` takes weights and bias together, the others each apart.')
+    case('no-groups', 'fold --weights w.npy --running given.npz --groups 0',
+         '--groups: expected a number ≥ 1, found 0',
+         'A layer has at least one group of channels.')
+    case('linear-groups', 'fold --weights w.npy --running given.npz --layer linear --groups 2',
+         '--groups: expected --layer conv or conv-transpose beside it, found linear',
+         'Only convolutions have groups.')
+    case('layer', 'fold --weights w.npy --running given.npz --layer dense',
+         '--layer: expected one of linear, conv, conv-transpose, found "dense"',
+         'There is no layer of that name.')
+    case('fold-json', 'fold --weights w.npy --running given.npz --json',
+         '--json: expected --check beside it, found none',
+         'Only the report of a check can be JSON.')
+    case('fold-check-output', 'fold --weights w.npy --running given.npz --check x.csv -o -',
+         '-o: expected a file, found standard output, where --check reports',
+         'The report and the arrays would be mixed.')
     case('table-as-npy', 'stats x.csv -o old.npy',
          '-o: expected CSV, TSV or NPZ for a table, found npy',
          'The columns of the table have different types.')
@@ -938,6 +960,40 @@ def parameter_cases():
          'single.csv: running statistics: expected at least 2 values per channel, found 1',
          'The batch has one value a channel, and the running variance is to be unbiased.',
          hint='the unbiased variance of one value does not exist; --convention onnx averages the biased one')
+
+    topic(3, 'Layers',
+          '`fold` needs weights as PyTorch lays them out: out × in, out × in/groups × kernel, or for a transposed '
+          'convolution in × out/groups × kernel.')
+    file('w.npy', npy((2, 3), [1, 2, 3, 4, 5, 6]))
+    file('kernel.npy', npy((3, 2, 2), [0.5] * 12))
+    case('layer-axes', 'fold --weights three.npy --running given.npz -o old.npz',
+         'three.npy: weights: expected 2 axes (linear) or 3 to 5 (conv), found 3',
+         'The weights are those of no layer that `fold` knows.')
+    case('layer-rank', 'fold --weights w.npy --running given.npz --layer conv -o old.npz',
+         'w.npy: weights: expected 3 to 5 axes (conv: out × in/groups × kernel), found 2×3',
+         'The layer that was named has weights of another number of axes.')
+    case('layer-groups', 'fold --weights kernel.npy --running given.npz --groups 2 -o old.npz',
+         'kernel.npy: weights: expected output channels that 2 groups divide, found 3 (shape 3×2×2)',
+         'The groups do not share the channels evenly.')
+    case('fold-channels', 'fold --weights kernel.npy --running given.npz -o old.npz',
+         'given.npz:mean: expected 3 values (outputs of kernel.npy, conv, shape 3×2×2), found 2',
+         'The statistics are for another number of channels than the layer has outputs.',
+         'Perhaps the layer is another: `--layer conv-transpose`.')
+    case('fold-bias', 'fold --weights w.npy --bias three.npy --running given.npz -o old.npz',
+         'three.npy: expected 2 values (outputs of w.npy, linear, shape 2×3), found 3',
+         'The bias is for another number of outputs.')
+    case('fold-variance-negative', 'fold --weights w.npy --running negative.csv --eps 0.25 -o old.npz',
+         'negative.csv: variance: expected variance + eps ≥ 0, found -1.0 + 0.25 at channel 1',
+         'A variance to be folded is negative, and eps does not make up for it.')
+    file('layer.npz', npz(weight=npy((2, 3), [1, 2, 3, 4, 5, 6]), bias=doubles(1, 2),
+                          running_mean=doubles(1, 2), running_var=doubles(1, 4)))
+    case('fold-beta', 'fold --weights layer.npz --bias layer.npz --running layer.npz --beta layer.npz -o old.npz',
+         'layer.npz: expected a member beta or shift, found weight, bias, running_mean, running_var',
+         'In the file of the layer `weight` and `bias` are the layer\'s, and not gamma and beta of the batch norm.',
+         hint='name one: layer.npz:MEMBER')
+    case('fold-input', 'fold --weights w.npy --running given.npz --check x.csv',
+         'x.csv: shape: expected N×3 (input of weights 2×3, linear), found 3×2',
+         'The data to check with is no input of the layer.')
 
     topic(3, 'States and their merging',
           '`stats` merges batches and the states that `stats --save` writes. A state that no data could have is '

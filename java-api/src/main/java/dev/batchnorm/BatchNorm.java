@@ -33,7 +33,7 @@ import org.jspecify.annotations.Nullable;
  * naming both sides.
  *
  * <p>Source: Ioffe and Szegedy, Batch Normalization, 2015, Algorithms 1 and 2; equations F1–F6,
- * B1–B4 in docs/math.md.
+ * B1–B4, R6 and R7 in docs/math.md.
  */
 public final class BatchNorm {
   private final Engine engine;
@@ -322,6 +322,123 @@ public final class BatchNorm {
     Batch y = Batch.zeros(chunk.shape(), outputType != null ? outputType : chunk.type());
     infer(chunk, statistics, y);
     return y;
+  }
+
+  /**
+   * Folds this normalization with given statistics into a layer without bias (R6, R7).
+   *
+   * <pre>{@code
+   * Statistics running = norm.given(runningMean, runningVariance);
+   * Folded folded = norm.fold(Layer.conv(), weights, running);
+   * }</pre>
+   *
+   * @param weights as the layer lays them out, whatever their channel axis; a value that is not
+   *     finite spoils its own weight
+   * @param statistics from {@link #given}, one channel per output channel of the layer
+   * @throws IllegalArgumentException if the layer has no such weights, the statistics are a batch's
+   *     own, or they, γ or β are for another number of channels
+   */
+  public Folded fold(Layer layer, Batch weights, Statistics statistics) {
+    return fold(layer, weights, Values.allocate(DType.F64, statistics.channels()), statistics);
+  }
+
+  /**
+   * Folds this normalization with given statistics into a layer (R6, R7).
+   *
+   * @param weights as the layer lays them out, whatever their channel axis; a value that is not
+   *     finite spoils its own weight
+   * @param bias b, one value per output channel, of any type
+   * @param statistics from {@link #given}, one channel per output channel of the layer
+   * @throws IllegalArgumentException if the layer has no such weights, the statistics are a batch's
+   *     own, or they, the bias, γ or β are for another number of channels
+   */
+  public Folded fold(Layer layer, Batch weights, Values bias, Statistics statistics) {
+    Batch folded = Batch.zeros(weights.shape(), outputType != null ? outputType : weights.type());
+    foldWeights(layer, weights, statistics, new MemorySink(folded.values()));
+    return new Folded(folded, foldBias(bias, statistics, folded.type()));
+  }
+
+  /**
+   * The weights of a folded layer, chunk by chunk: w' = RN_T(a·w), a = γ·inverse_std of the
+   * weight's output channel (R6); the weights are read once.
+   *
+   * @param weights as the layer lays them out, whatever their channel axis
+   * @param statistics from {@link #given}, one channel per output channel of the layer
+   * @param folded receives the weights in C order, in the sink's type, which is T
+   * @throws IllegalArgumentException if the layer has no such weights, the statistics are a batch's
+   *     own, or they, γ or β are for another number of channels
+   * @throws InputException if the weights cannot be read
+   * @throws OutputException if the folded ones cannot be written
+   */
+  public void foldWeights(Layer layer, Source weights, Statistics statistics, Sink folded) {
+    Shape shape = layer.weights(weights.shape().sizes());
+    checkGiven(statistics);
+    if (statistics.channels() != layer.outputChannels(shape)) {
+      throw new IllegalArgumentException(
+          "statistics: expected "
+              + layer.outputChannels(shape)
+              + " channels (outputs of "
+              + weights.name()
+              + ", "
+              + layer
+              + ", shape "
+              + shape
+              + "), found "
+              + statistics.channels());
+    }
+    Normalisation normalisation = Normalisation.of(statistics, affine);
+    Source all = Samples.reshaped(weights, shape);
+    boolean byGroups = layer.kind() == Layer.Kind.CONV_TRANSPOSE && layer.groups() > 1;
+    int parts = byGroups ? layer.groups() : 1;
+    long inputs = shape.sizes()[0] / parts;
+    for (int group = 0; group < parts; group++) {
+      Source part = byGroups ? all.samples(group * inputs, inputs) : all;
+      int firstChannel = group * shape.channels();
+      Tiles.write(
+          engine,
+          List.of(part),
+          folded,
+          false,
+          (engine, values, tile, room) ->
+              engine.scale(
+                  values.get(0),
+                  tile.view(),
+                  normalisation,
+                  firstChannel + tile.firstChannel(),
+                  room));
+    }
+  }
+
+  /**
+   * The bias of a folded layer, b' = RN_T(fma(b − μ, a, β)): the layer's own bias normalised as F5
+   * does it (R7).
+   *
+   * @param bias b, one value per channel, of any type; zeros for a layer that has none
+   * @param statistics from {@link #given}
+   * @param type T, that of the folded weights
+   * @return a new array
+   * @throws IllegalArgumentException if the statistics are a batch's own, or the bias, γ or β are
+   *     for another number of channels
+   */
+  public Values foldBias(Values bias, Statistics statistics, DType type) {
+    checkGiven(statistics);
+    if (bias.count() != statistics.channels()) {
+      throw new IllegalArgumentException(
+          "bias: expected "
+              + statistics.channels()
+              + " values (channels of the statistics), found "
+              + bias.count());
+    }
+    Values folded = Values.allocate(type, bias.count());
+    View view = new View(1, bias.count(), 1);
+    engine.normalise(bias, view, Normalisation.of(statistics, affine), 0, folded);
+    return folded;
+  }
+
+  private static void checkGiven(Statistics statistics) {
+    if (!statistics.given()) {
+      throw new IllegalArgumentException("statistics: expected given ones, found a batch's own");
+    }
   }
 
   /**

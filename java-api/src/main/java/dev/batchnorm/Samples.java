@@ -3,7 +3,8 @@ package dev.batchnorm;
 import java.util.Optional;
 
 /**
- * Consecutive samples of an array, the first axis of which counts them.
+ * Consecutive samples of an array, the first axis of which counts them; or all of it, with its axes
+ * in another role.
  *
  * @param owner whether the whole array is closed with these samples
  */
@@ -34,6 +35,11 @@ record Samples(Source whole, String name, Shape shape, long start, boolean owner
         Shape.withChannelAxis(shape.channelAxis(), sizes),
         first * perSample,
         false);
+  }
+
+  /** The same values in another shape, of as many. */
+  static Source reshaped(Source whole, Shape shape) {
+    return shape.equals(whole.shape()) ? whole : new Samples(whole, whole.name(), shape, 0, false);
   }
 
   @Override

@@ -17,6 +17,7 @@ import dev.batchnorm.format.npz.NpzFile
 import dev.batchnorm.format.npz.NpzWriter
 import dev.batchnorm.verify.ArrayDifference
 import dev.batchnorm.verify.EngineComparison
+import dev.batchnorm.verify.FoldDifference
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
 import java.nio.DoubleBuffer
@@ -151,6 +152,53 @@ class BatchNormFromKotlinTest {
         assertEquals(listOf(0.5f, 0f, 0f, -1f, 1f, 1f), frozen.dx.values.toFloats().asList())
         assertEquals(emptyList<String>(), given.warnings(norm.affine()))
         assertArrayEquals(doubleArrayOf(0.5, 1.0), given.scale(norm.affine()))
+    }
+
+    @Test
+    fun `batch norm becomes part of the layer before it`() {
+        val norm = BatchNorm.builder().eps(0.0).gamma(2.0).beta(1.0).build()
+        val running = norm.given(doubleArrayOf(1.0, 1.0), doubleArrayOf(4.0, 1.0))
+        val layer = Layer.linear()
+        val weights = Batch.of(Shape.of(Layout.NC, 2, 3), 1f, 2f, 3f, 4f, 5f, 6f)
+        val bias = Values.of(*floatArrayOf(1f, 3f))
+
+        val folded = norm.fold(layer, weights, bias, running)
+        val room = Collected()
+        norm.foldWeights(layer, weights, running, room)
+
+        assertEquals(listOf(1f, 2f, 3f, 8f, 10f, 12f), folded.weights.values.toFloats().asList())
+        assertEquals(folded.weights.values.toDoubles().asList(), room.values)
+        assertEquals(listOf(1f, 5f), folded.bias.toFloats().asList())
+        assertEquals(listOf(0.0, -1.0), norm.fold(layer, weights, running).bias.toDoubles().asList())
+        assertEquals(listOf(1.0, 5.0), norm.foldBias(bias, running, DType.F64).toDoubles().asList())
+
+        val inputs = Batch.of(Shape.of(Layout.NC, 1, 3), 1f, -1f, 2f)
+        val normalisation = Normalisation.of(running, norm.affine())
+        val difference = FoldDifference.measure(layer, weights, bias, normalisation, folded, inputs)
+        assertTrue(difference.passed())
+        assertEquals(0, difference.exceeding)
+        assertEquals("1×2", difference.shape.toString())
+        val largest = difference.largest
+        assertEquals(6.0, largest?.normalised)
+        assertEquals(6.0, largest?.folded)
+        assertEquals(0.0, difference.closest?.share())
+        assertTrue(largest != null && largest.isWithin && largest.difference() <= largest.bound && largest.index == 0L)
+    }
+
+    @Test
+    fun `layers and their sizes`() {
+        val layer = Layer.convTranspose(2)
+        val weights = layer.weights(6, 4, 3)
+        assertEquals(Layer.Kind.CONV_TRANSPOSE, layer.kind)
+        assertEquals("conv-transpose", layer.kind.label())
+        assertEquals(2, layer.groups)
+        assertEquals(8, layer.outputChannels(weights))
+        assertEquals(6, layer.inputChannels(weights))
+        assertEquals("1×8×9", layer.output(weights, 1, 6, 7).toString())
+        assertEquals("conv, 2 groups", Layer.conv(2).toString())
+        assertEquals(Layer(Layer.Kind.CONV, 1), Layer.conv())
+        assertEquals(1, Layer.convTranspose().groups)
+        assertThrows(IllegalArgumentException::class.java) { Layer.conv(3).weights(4, 3, 2) }
     }
 
     @Test

@@ -132,6 +132,21 @@ final class OutputFiles implements AutoCloseable {
     return manage(new NpzWriter(open(option, target, FileFormat.NPZ)));
   }
 
+  /** A member of an NPZ file. */
+  Sink member(NpzWriter npz, String name, DType type, long... sizes) {
+    NumberType stored = NumberType.of(type);
+    return digested(npz.member(name, stored, sizes), name, stored, sizes);
+  }
+
+  /** Gives a sink all of its values. */
+  static void fill(Sink sink, double[] values) {
+    Values room = sink.room(values.length);
+    for (int i = 0; i < values.length; i++) {
+      room.set(i, values[i]);
+    }
+    sink.commit();
+  }
+
   /** Writes what was normalised with, and the running statistics if there are any. */
   void write(NpzWriter npz, Statistics s, @Nullable RunningStatistics running) {
     long channels = s.channels();

@@ -96,7 +96,7 @@ final class VerifyCommand implements Callable<Integer> {
           dy == null
               ? new SeededSource(x.shape(), x.type(), seed)
               : inputs.outputGradient(dy, batch, xInput);
-      Affine parameters = affine.affine(inputs, x);
+      Affine parameters = affine.affine(inputs, Channels.of(x));
       EngineComparison comparison = new EngineComparison(reference, engine, parameters, eps);
       Statistics own = BatchNorm.builder().engine(reference).eps(eps).build().statistics(x);
       List<Part> parts =

@@ -264,6 +264,23 @@ public abstract class Engine {
   }
 
   /**
+   * Multiplies a chunk: w' = RN_T(a·w), a = γ·inverse_std (R6), which is the pass of B4.
+   *
+   * @param weights outer × channels × inner values
+   * @param normalisation that of all channels
+   * @param folded as many values, of either type, which decides T; may be the weights themselves
+   * @throws IllegalArgumentException if sizes do not fit each other
+   */
+  public final void scale(
+      Values weights, View view, Normalisation normalisation, int firstChannel, Values folded) {
+    checkChunk("weights", weights, view);
+    checkChunk("folded", folded, view);
+    checkWritable("folded", folded);
+    checkChannels(view, firstChannel, normalisation.statistics().channels());
+    doFrozenInputGradient(weights, view, normalisation.a(), firstChannel, folded);
+  }
+
+  /**
    * Normalises a batch in memory with its own statistics (F1–F5): the passes one after the other,
    * in one call.
    *
@@ -384,7 +401,10 @@ public abstract class Engine {
       int firstChannel,
       Values dx);
 
-  /** {@link #inputGradient} (B4) behind the door; {@code scale} is a of all channels. */
+  /**
+   * {@link #inputGradient} (B4) and {@link #scale} behind the door; {@code scale} is a of all
+   * channels.
+   */
   protected abstract void doFrozenInputGradient(
       Values dy, View view, double[] scale, int firstChannel, Values dx);
 

@@ -1,5 +1,6 @@
 /**
- * Arrays against arrays, to the bit and within tolerances; engines against engines on given data.
+ * Arrays against arrays, to the bit and within tolerances; engines against engines, and a folded
+ * layer against layer and batch norm, on given data.
  */
 @NullMarked
 package dev.batchnorm.verify;

@@ -12,11 +12,14 @@ import dev.batchnorm.BatchNorm;
 import dev.batchnorm.BatchNormException;
 import dev.batchnorm.DType;
 import dev.batchnorm.ExactSums;
+import dev.batchnorm.Folded;
 import dev.batchnorm.Forward;
 import dev.batchnorm.GradientParameters;
 import dev.batchnorm.Gradients;
 import dev.batchnorm.InputException;
+import dev.batchnorm.Layer;
 import dev.batchnorm.Layout;
+import dev.batchnorm.Normalisation;
 import dev.batchnorm.OutputException;
 import dev.batchnorm.Shape;
 import dev.batchnorm.Sink;
@@ -85,6 +88,11 @@ public abstract class EngineContract extends LinearAlgebraContract {
   @TestFactory
   Stream<DynamicTest> goldenBits() {
     return GoldenCase.all().map(c -> DynamicTest.dynamicTest(c.name(), () -> c.check(engine())));
+  }
+
+  @TestFactory
+  Stream<DynamicTest> goldenFolds() {
+    return FoldCase.all().map(c -> DynamicTest.dynamicTest(c.name(), () -> c.check(engine())));
   }
 
   // The reference's bits
@@ -332,6 +340,101 @@ public abstract class EngineContract extends LinearAlgebraContract {
           x.shape(),
           DType.F64);
     }
+  }
+
+  // Folding
+
+  /** Layers and the sizes of their weights, small and beyond one tile of {@link #foldsInParts}. */
+  private enum Layered {
+    LINEAR(Layer.linear(), 17, 40),
+    CONV(Layer.conv(), 9, 4, 3, 3),
+    CONV_GROUPS(Layer.conv(3), 12, 2, 5),
+    CONV_3D(Layer.conv(), 5, 3, 2, 3, 2),
+    TRANSPOSE(Layer.convTranspose(), 6, 11, 3, 2),
+    TRANSPOSE_GROUPS(Layer.convTranspose(4), 8, 5, 7),
+    DEPTHWISE(Layer.convTranspose(6), 6, 1, 3, 3);
+
+    private final Layer layer;
+    private final long[] sizes;
+
+    Layered(Layer layer, long... sizes) {
+      this.layer = layer;
+      this.sizes = sizes;
+    }
+
+    Batch weights(Data data, DType type) {
+      return data.batch(Shape.withChannelAxis(0, sizes), type, ordinal());
+    }
+
+    int channels() {
+      return layer.outputChannels(layer.weights(sizes));
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(Data.class)
+  void foldsGiveTheReferencesBits(Data data) {
+    Random random = new Random(data.ordinal());
+    for (Layered layered : Layered.values()) {
+      int channels = layered.channels();
+      double[] mean = random.doubles(channels, -1e4, 1e4).toArray();
+      double[] variance = random.doubles(channels, 0, 3).toArray();
+      Affine affine = affine(Shape.of(Layout.NC, 1, channels), data.ordinal());
+      BatchNorm right = BatchNorm.builder().engine(reference()).affine(affine).build();
+      BatchNorm norm = BatchNorm.builder().engine(engine()).affine(affine).build();
+      for (DType type : DType.values()) {
+        Batch weights = layered.weights(data, type);
+        Values bias = data.batch(Shape.of(Layout.NC, 1, channels), type, 2).values();
+        Folded expected = right.fold(layered.layer, weights, bias, right.given(mean, variance));
+        Statistics given = norm.given(mean, variance);
+        Folded found = norm.fold(layered.layer, weights, bias, given);
+        assertBits(expected.weights().values(), found.weights().values());
+        assertBits(expected.bias(), found.bias());
+        foldsInParts(norm, layered.layer, weights, given, found);
+      }
+    }
+  }
+
+  private static void foldsInParts(
+      BatchNorm norm, Layer layer, Batch weights, Statistics given, Folded whole) {
+    for (int limit : new int[] {1, 7, 100}) {
+      Values room = Values.allocate(weights.type(), weights.values().count());
+      Parts.Out out = new Parts.Out(room, limit == 7);
+      norm.foldWeights(layer, new Parts.In(weights, limit, limit > 1), given, out);
+      assertEquals(room.count(), out.taken());
+      assertBits(whole.weights().values(), room);
+    }
+  }
+
+  @Test
+  void refusesToFoldWhatDoesNotFitTogether() {
+    Batch weights = Data.NORMAL.batch(Shape.of(Layout.NCL, 4, 3, 2), DType.F32, 1);
+    Statistics given = norm().given(new double[3], new double[3]);
+    refused(
+        "statistics: expected 4 channels (outputs of batch, conv, shape 4×3×2), found 3",
+        () -> norm().fold(Layer.conv(), weights, given));
+    refused(
+        "statistics: expected 6 channels (outputs of batch, conv-transpose, 2 groups, shape 4×3×2), found 3",
+        () -> norm().fold(Layer.convTranspose(2), weights, given));
+    refused(
+        "bias: expected 3 values (channels of the statistics), found 4",
+        () -> norm().fold(Layer.convTranspose(), weights, Values.of(new float[4]), given));
+    refused(
+        "weights: expected 2 axes (linear: out × in), found 4×3×2",
+        () -> norm().fold(Layer.linear(), weights, given));
+    refused(
+        "statistics: expected given ones, found a batch's own",
+        () -> norm().fold(Layer.conv(), weights, norm().statistics(weights)));
+    refused(
+        "folded: expected 24 values (View[outer=4, channels=3, inner=2]), found 6",
+        () ->
+            engine()
+                .scale(
+                    weights.values(),
+                    weights.shape().view(),
+                    Normalisation.of(given, Affine.IDENTITY),
+                    0,
+                    Values.of(new float[6])));
   }
 
   // Order and grouping

@@ -1,9 +1,9 @@
 package dev.batchnorm.contract;
 
+import static dev.batchnorm.contract.GoldenFiles.affine;
 import static dev.batchnorm.contract.GoldenFiles.assertBits;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import dev.batchnorm.Affine;
 import dev.batchnorm.Batch;
 import dev.batchnorm.BatchNorm;
 import dev.batchnorm.Convention;
@@ -17,7 +17,6 @@ import dev.batchnorm.Values;
 import dev.batchnorm.engine.Engine;
 import dev.batchnorm.format.npz.NpzFile;
 import java.io.IOException;
-import java.util.List;
 import java.util.Locale;
 import java.util.stream.Stream;
 
@@ -33,9 +32,7 @@ record GoldenCase(String name, String mode, String channelAxis, double eps, Stri
 
   /** All cases of the manifest. */
   static Stream<GoldenCase> all() {
-    List<GoldenCase> cases = FILES.manifest().map(GoldenCase::of).toList();
-    assertEquals(true, cases.size() > 280, "cases in the manifest: " + cases.size());
-    return cases.stream();
+    return FILES.manifest(280).map(GoldenCase::of);
   }
 
   /** name,mode,layout,channel_axis,x_dtype,eps,convention,seed,why: only why may be quoted. */
@@ -84,19 +81,12 @@ record GoldenCase(String name, String mode, String channelAxis, double eps, Stri
 
   private BatchNorm norm(Engine engine, NpzFile npz) {
     BatchNorm.Builder builder = BatchNorm.builder().engine(engine).eps(eps);
-    Affine affine = Affine.IDENTITY;
-    if (npz.members().contains("gamma") && npz.array("gamma").count() > 0) {
-      affine = affine.withGamma(npz.array("gamma").values());
-    }
-    if (npz.members().contains("beta") && npz.array("beta").count() > 0) {
-      affine = affine.withBeta(npz.array("beta").values());
-    }
     if (convention.equals("pytorch-cumulative")) {
       builder.momentum(Momentum.cumulative());
     } else if (!convention.isEmpty()) {
       builder.convention(Convention.valueOf(convention.toUpperCase(Locale.ROOT)));
     }
-    return builder.affine(affine).build();
+    return builder.affine(affine(npz)).build();
   }
 
   private Batch batch(NpzFile npz, String member) {

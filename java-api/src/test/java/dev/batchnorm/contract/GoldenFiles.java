@@ -1,7 +1,9 @@
 package dev.batchnorm.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.batchnorm.Affine;
 import dev.batchnorm.Batch;
 import dev.batchnorm.Source;
 import dev.batchnorm.Values;
@@ -14,17 +16,20 @@ import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import java.util.stream.Stream;
 
 /** A folder of golden cases in testdata: a manifest, and an NPZ for each. */
 record GoldenFiles(String folder) {
 
-  /** The lines of the manifest but the first. */
-  Stream<String> manifest() {
+  /** The rows of the manifest, which has more than {@code least} of them. */
+  Stream<String> manifest(int least) {
     try (BufferedReader manifest =
         new BufferedReader(
             new InputStreamReader(resource("manifest.csv"), StandardCharsets.UTF_8))) {
-      return manifest.lines().skip(1).toList().stream();
+      List<String> rows = manifest.lines().skip(1).toList();
+      assertTrue(rows.size() > least, "cases in the manifest of " + folder + ": " + rows.size());
+      return rows.stream();
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -58,6 +63,19 @@ record GoldenFiles(String folder) {
     }
   }
 
+  /** γ and β, where the case has them. */
+  static Affine affine(NpzFile npz) {
+    Affine affine = Affine.IDENTITY;
+    if (npz.members().contains("gamma") && npz.array("gamma").count() > 0) {
+      affine = affine.withGamma(npz.array("gamma").values());
+    }
+    if (npz.members().contains("beta") && npz.array("beta").count() > 0) {
+      affine = affine.withBeta(npz.array("beta").values());
+    }
+    return affine;
+  }
+
+  /** Compares with a member, type and bits. */
   static void assertBits(NpzFile npz, String member, Values found) {
     Values expected = batch(npz, member, Axes.channelAxis(0)).values();
     assertEquals(expected.type(), found.type(), member);
