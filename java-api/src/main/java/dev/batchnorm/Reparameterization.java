@@ -165,12 +165,12 @@ public final class Reparameterization {
     double[] error = new double[units];
     if (covariance.level() == Level.EXACT && level == Level.EXACT) {
       q = algebra.quadraticForms(covariance.covariance(), w.values(), units); // (R3)
-      Arrays.setAll(error, k -> Bound.U * (magnitudes[k] + q[k]));
+      Arrays.setAll(error, k -> Bound.part(Bound.U, magnitudes[k] + q[k]));
     } else {
       q = new double[units];
       double[] t = covarianceTimes(covariance, w, q);
       double relative = Bound.gamma(2.0 * d + 2) + ofCovariance(covariance);
-      Arrays.setAll(error, k -> relative * magnitudes[k]);
+      Arrays.setAll(error, k -> Bound.part(relative, magnitudes[k]));
       checkFinite(t, covariance, w, q);
     }
     return reparameterized(w, covariance.mean(), q, error, eps, "through the covariance");
@@ -226,7 +226,7 @@ public final class Reparameterization {
       for (int i = 0; i < sizes.length; i++) {
         magnitudes[i % units] += sizes[i] * std[i / units];
       }
-      Arrays.setAll(magnitudes, k -> Bound.up(magnitudes[k] * magnitudes[k]));
+      Arrays.setAll(magnitudes, k -> Bound.square(magnitudes[k]));
       return magnitudes;
     }
     double[] s = Arrays.stream(covariance.covariance()).map(Math::abs).toArray();
@@ -264,7 +264,8 @@ public final class Reparameterization {
   }
 
   /** Sums over X·W: what S would be needed for. */
-  private record Moments(Statistics statistics, double[] q, double[] t, double[] errorOfQ) {}
+  private record Moments(
+      Statistics statistics, double[] q, double[] t, double[] errorOfQ, double errorOfT) {}
 
   private Moments moments(Source x, Batch w) {
     int d = x.shape().channels();
@@ -283,10 +284,11 @@ public final class Reparameterization {
     for (int k = 0; k < units; k++) {
       q[k] /= m;
       double z = ofZ * norms[k];
-      error[k] = Bound.up(2 * z * Math.sqrt(q[k]) + z * z + ofSum * q[k]);
+      error[k] = Bound.up(2 * z * Math.sqrt(q[k]) + Bound.square(z) + ofSum * q[k]);
     }
     Arrays.setAll(t, i -> t[i] / m);
-    return new Moments(statistics, q, t, error);
+    double ofT = Bound.gamma(d) + Bound.gamma(algebra.depth(m, chunks)) + 6 * Bound.U;
+    return new Moments(statistics, q, t, error, ofT);
   }
 
   /** Σ|w_i|·size_i of each unit, or a little more. */
@@ -310,7 +312,7 @@ public final class Reparameterization {
   public Reparameterized weightNorm(Batch w) {
     checkWeights(w, (int) w.shape().view().outer(), "rows of W");
     double[] q = squares(w);
-    double[] error = Arrays.stream(q).map(v -> Bound.U * v).toArray();
+    double[] error = Arrays.stream(q).map(v -> Bound.part(Bound.U, v)).toArray();
     double[] mean = new double[(int) w.shape().view().outer()];
     Reparameterized result = reparameterized(w, mean, q, error, 0, "weight normalization");
     int units = q.length;
@@ -343,8 +345,9 @@ public final class Reparameterization {
     DType type = outputType != null ? outputType : w.type();
     double[] r = algebra.projections(mean, w.values(), units);
     Statistics statistics = engine.givenParameters(r, q, eps);
-    double[] a = affine.gamma(units);
-    Arrays.setAll(a, k -> q[k] + eps == 0 ? 0.0 : a[k] * statistics.inverseStd()[k]);
+    double[] gamma = affine.gamma(units);
+    double[] a = new double[units];
+    Arrays.setAll(a, k -> q[k] + eps == 0 ? 0.0 : gamma[k] * statistics.inverseStd()[k]);
     Batch weights = Batch.zeros(w.shape(), type);
     engine.inputGradient( // (R4) as (B4): RN_T(a·w)
         w.values(),
@@ -359,25 +362,21 @@ public final class Reparameterization {
     double[] weightsBound = new double[w.values().count()];
     double[] biasBound = new double[units];
     double[] relative = new double[units];
+    boolean[] isSure = new boolean[units]; // whatever the roundings were, a is 0
     for (int k = 0; k < units; k++) {
+      isSure[k] = gamma[k] == 0 || (q[k] + eps == 0 && errorOfQ[k] == 0);
       bias.set(k, Math.fma(-r[k], a[k], beta[k])); // (R5)
       relative[k] = Bound.ofRoot(errorOfQ[k], q[k] + eps) + 3 * Bound.U;
       double part = Math.abs(r[k] * a[k]);
-      biasBound[k] =
-          q[k] + eps == 0
-              ? 0
-              : Bound.up(
-                  Math.abs(a[k]) * 2 * Bound.U * sizes[k]
-                      + part * relative[k]
-                      + Bound.ofRounding(type, bias.get(k))
-                      + Bound.U * Math.abs(bias.get(k)));
+      double rounding = Bound.ofRounding(type, bias.get(k)) + Bound.U * Math.abs(bias.get(k));
+      double ofR = Math.abs(a[k]) * 2 * Bound.U * sizes[k] + part * relative[k];
+      biasBound[k] = Bound.up(isSure[k] ? rounding : ofR + rounding);
     }
     for (int i = 0; i < weightsBound.length; i++) {
-      double size = Math.abs(weights.values().get(i));
-      weightsBound[i] =
-          size == 0
-              ? Bound.ofRounding(type, 0)
-              : Bound.up(size * relative[i % units] + Bound.ofRounding(type, size));
+      int k = i % units;
+      double exact = w.values().get(i);
+      double error = isSure[k] || exact == 0 ? 0 : Math.abs(a[k] * exact) * relative[k];
+      weightsBound[i] = Bound.up(error + Bound.ofRounding(type, weights.values().get(i)));
     }
     return new Reparameterized(weights, bias, q, eps, weightsBound, biasBound, road);
   }
@@ -400,35 +399,67 @@ public final class Reparameterization {
     int d = x.shape().channels();
     if (level == Level.FAST && isDirect(d, units)) {
       Moments moments = moments(x, w);
-      double[] std = Bound.roots(moments.statistics.variance());
-      double ofT =
-          Bound.gamma(d) + Bound.gamma(algebra.depth(x.shape().view().outer(), 2)) + 6 * Bound.U;
       return gradients(
           dy,
           x,
           w,
           moments.statistics,
-          std,
+          Bound.roots(moments.statistics.variance()),
           moments.q,
           moments.errorOfQ,
           moments.t,
-          ofT,
+          moments.errorOfT,
           eps,
           "directly, from X·W");
     }
     Statistics statistics = statistics(x);
     Covariance covariance = level == Level.EXACT ? covariance(x) : fastCovariance(x, statistics);
+    return gradients(dy, x, w, statistics, covariance);
+  }
+
+  /**
+   * The gradients of W, γ and β through mean and covariance (R8, R9), where the covariance of x is
+   * known already. Both sources are read twice.
+   *
+   * @param dy m × k
+   * @param x m × d
+   * @param w W, d × k, one unit a column
+   * @param covariance that of {@link #covariance(Source)} for this x
+   * @throws IllegalArgumentException if the sizes do not fit each other, or γ was given for another
+   *     number of units
+   */
+  public WeightGradients gradients(Source dy, Source x, Batch w, Covariance covariance) {
+    checkRows(x);
+    checkWeights(w, x);
+    checkOutputGradient(dy, x, w);
+    if (covariance.columns() != x.shape().channels()) {
+      throw new IllegalArgumentException(
+          "covariance: expected "
+              + x.shape().channels()
+              + " columns ("
+              + x.name()
+              + ", shape "
+              + x.shape()
+              + "), found "
+              + covariance.columns());
+    }
+    return gradients(dy, x, w, statistics(x), covariance);
+  }
+
+  private WeightGradients gradients(
+      Source dy, Source x, Batch w, Statistics statistics, Covariance covariance) {
+    int units = w.shape().channels();
+    int d = x.shape().channels();
     double[] fast = new double[units];
     double[] t = covarianceTimes(covariance, w, fast);
+    boolean isExact = level == Level.EXACT && covariance.level() == Level.EXACT;
     double[] q =
-        level == Level.EXACT
-            ? algebra.quadraticForms(covariance.covariance(), w.values(), units)
-            : fast;
+        isExact ? algebra.quadraticForms(covariance.covariance(), w.values(), units) : fast;
     checkFinite(t, covariance, w, q);
     double[] magnitudes = magnitudes(w, covariance);
     double ofS = ofCovariance(covariance);
-    double ofQ = level == Level.EXACT ? 2 * Bound.U : ofS + Bound.gamma(2.0 * d + 2);
-    double[] error = Arrays.stream(magnitudes).map(size -> ofQ * size).toArray();
+    double ofQ = isExact ? 2 * Bound.U : ofS + Bound.gamma(2.0 * d + 2);
+    double[] error = Arrays.stream(magnitudes).map(size -> Bound.part(ofQ, size)).toArray();
     return gradients(
         dy,
         x,
@@ -459,7 +490,7 @@ public final class Reparameterization {
     checkOutputGradient(dy, x, w);
     int d = x.shape().channels();
     double[] q = squares(w);
-    double[] error = Arrays.stream(q).map(v -> Bound.U * v).toArray();
+    double[] error = Arrays.stream(q).map(v -> Bound.part(Bound.U, v)).toArray();
     Statistics x0 = statistics(x);
     double[] sizes = new double[d];
     Arrays.setAll(sizes, i -> Bound.up(Math.hypot(Math.sqrt(x0.variance()[i]), x0.mean()[i])));
@@ -509,7 +540,8 @@ public final class Reparameterization {
     double[] inverseStd = engine.givenParameters(new double[units], q, eps).inverseStd();
     double[] gamma = affine.gamma(units);
     DType type = w.type().gradientType();
-    Batch dweights = Batch.zeros(w.shape(), w.type());
+    DType weightType = outputType != null ? outputType : w.type();
+    Batch dweights = Batch.zeros(w.shape(), weightType);
     Values dgamma = Values.allocate(type, units);
     Values dbeta = Values.allocate(type, units);
     double[] weightsBound = new double[d * units];
@@ -555,7 +587,7 @@ public final class Reparameterization {
                 : Bound.up(
                     1.05 * Math.abs(a) * error
                         + Math.abs(value) * (root + 3 * Bound.U)
-                        + Bound.ofRounding(w.type(), value));
+                        + Bound.ofRounding(weightType, value));
       }
     }
     return new WeightGradients(dweights, dgamma, dbeta, weightsBound, gammaBound, road);
@@ -701,7 +733,7 @@ public final class Reparameterization {
       return this;
     }
 
-    /** Sets T, the type of Ŵ and b̂; W's type unless set. */
+    /** Sets T, the type of Ŵ, b̂ and the gradient of W; W's type unless set. */
     public Builder outputType(DType outputType) {
       this.outputType = outputType;
       return this;

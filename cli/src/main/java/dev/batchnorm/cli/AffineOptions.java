@@ -1,7 +1,6 @@
 package dev.batchnorm.cli;
 
 import dev.batchnorm.Affine;
-import dev.batchnorm.Source;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -39,15 +38,27 @@ final class AffineOptions {
     return gamma != null || beta != null;
   }
 
-  /** γ and β for the channels of x. */
-  Affine affine(InputFiles files, Source x) {
+  /** γ and β where they were typed as numbers, for anything; 1 and 0 where they are files. */
+  Affine ofNumbers() {
+    Affine affine = Affine.IDENTITY;
+    if (gamma != null && Numbers.isNumber(gamma)) {
+      affine = affine.withGamma(Numbers.orNaN(gamma));
+    }
+    if (beta != null && Numbers.isNumber(beta)) {
+      affine = affine.withBeta(Numbers.orNaN(beta));
+    }
+    return affine;
+  }
+
+  /** γ and β for the channels. */
+  Affine affine(InputFiles files, Channels channels) {
     Affine affine = Affine.IDENTITY;
     if (gamma != null) {
-      double[] values = files.perChannel("--gamma", gamma, x, "gamma", "weight", "scale");
+      double[] values = files.perChannel("--gamma", gamma, channels, "gamma", "weight", "scale");
       affine = values.length == 0 ? affine : affine.withGamma(values);
     }
     if (beta != null) {
-      double[] values = files.perChannel("--beta", beta, x, "beta", "bias", "shift");
+      double[] values = files.perChannel("--beta", beta, channels, "beta", "bias", "shift");
       affine = values.length == 0 ? affine : affine.withBeta(values);
     }
     return affine;

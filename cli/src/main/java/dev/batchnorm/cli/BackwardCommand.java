@@ -7,8 +7,6 @@ import dev.batchnorm.Sink;
 import dev.batchnorm.Source;
 import dev.batchnorm.Statistics;
 import dev.batchnorm.Values;
-import dev.batchnorm.format.FileFormat;
-import dev.batchnorm.format.NumberType;
 import dev.batchnorm.format.npz.NpzWriter;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -94,7 +92,7 @@ final class BackwardCommand implements Callable<Integer> {
         OutputFiles outputs = new OutputFiles(session, output)) {
       InputFiles.Input x = inputs.batch(InputFiles.INPUT, input, batch, "x");
       Source dySource = inputs.outputGradient(dy, batch, x);
-      builder.affine(affine.affine(inputs, x.source()));
+      builder.affine(affine.affine(inputs, Channels.of(x.source())));
       StatisticsFile file = frozen ? inputs.statistics("--running", given.file()) : null;
       if (file != null) {
         file.requireChannels(x);
@@ -105,7 +103,7 @@ final class BackwardCommand implements Callable<Integer> {
       BatchNorm norm = builder.build();
       Statistics statistics =
           file != null
-              ? given.statistics(session, norm, file, x.source())
+              ? given.statistics(session, norm, file, Channels.of(x.source()))
               : norm.statistics(x.source());
       statistics.warnings(norm.affine()).forEach(w -> session.warn(x.source().name() + ": " + w));
       write(norm, x, dySource, statistics, outputs);
@@ -124,17 +122,8 @@ final class BackwardCommand implements Callable<Integer> {
           given.found() + ": expected --frozen beside it, found none",
           "without --frozen the statistics are the batch's own");
     }
-    output.check();
     boolean apart = dx != null || dgamma != null || dbeta != null;
-    if (apart && output.isGiven()) {
-      throw new UsageException("-o: expected either -o or --dx, --dgamma and --dbeta, found both");
-    }
-    FileFormat format = apart ? FileFormat.NPZ : output.format("-o", output.target());
-    if (format != null && format != FileFormat.NPZ) {
-      throw new UsageException(
-          "-o: expected NPZ for several arrays, found " + format.label(),
-          "--dx FILE --dgamma FILE --dbeta FILE write one array each");
-    }
+    output.checkSeveral(apart, "--dx", "--dgamma", "--dbeta");
   }
 
   private void write(
@@ -147,11 +136,11 @@ final class BackwardCommand implements Callable<Integer> {
     long[] sizes = x.source().shape().sizes();
     if (dx == null && dgamma == null && dbeta == null) {
       NpzWriter npz = outputs.npz("-o", output.target());
-      Sink dxSink = member(outputs, npz, "dx", type, sizes);
+      Sink dxSink = outputs.member(npz, "dx", type, sizes);
       GradientParameters p = norm.backward(dySource, x.source(), statistics, dxSink);
       long[] channels = {p.dgamma().length};
-      fill(member(outputs, npz, "dgamma", p.type(), channels), p.dgamma());
-      fill(member(outputs, npz, "dbeta", p.type(), channels), p.dbeta());
+      OutputFiles.fill(outputs.member(npz, "dgamma", p.type(), channels), p.dgamma());
+      OutputFiles.fill(outputs.member(npz, "dbeta", p.type(), channels), p.dbeta());
       return;
     }
     Sink dxSink =
@@ -160,17 +149,11 @@ final class BackwardCommand implements Callable<Integer> {
             : new DiscardingSink(type);
     GradientParameters p = norm.backward(dySource, x.source(), statistics, dxSink);
     if (dgamma != null) {
-      fill(array(outputs, "--dgamma", dgamma, x, "dgamma", p), p.dgamma());
+      OutputFiles.fill(array(outputs, "--dgamma", dgamma, x, "dgamma", p), p.dgamma());
     }
     if (dbeta != null) {
-      fill(array(outputs, "--dbeta", dbeta, x, "dbeta", p), p.dbeta());
+      OutputFiles.fill(array(outputs, "--dbeta", dbeta, x, "dbeta", p), p.dbeta());
     }
-  }
-
-  private static Sink member(
-      OutputFiles outputs, NpzWriter npz, String name, DType type, long... sizes) {
-    NumberType stored = NumberType.of(type);
-    return outputs.digested(npz.member(name, stored, sizes), name, stored, sizes);
   }
 
   private Sink array(
@@ -181,14 +164,6 @@ final class BackwardCommand implements Callable<Integer> {
       String name,
       GradientParameters p) {
     return outputs.array(option, target, output, x, false, name, p.type(), p.dgamma().length);
-  }
-
-  private static void fill(Sink sink, double[] values) {
-    Values room = sink.room(values.length);
-    for (int c = 0; c < values.length; c++) {
-      room.set(c, values[c]);
-    }
-    sink.commit();
   }
 
   /** Takes dx where only the gradients of the parameters are asked for. */

@@ -12,15 +12,19 @@ final class Choice {
   /** The value named so in any case; an unknown one is answered with those known. */
   static <E extends Enum<E>> E of(String option, String text, E[] values) {
     for (E value : values) {
-      if (value.name().equalsIgnoreCase(text)) {
+      if (name(value).equalsIgnoreCase(text)) {
         return value;
       }
     }
     boolean upper = values[0] instanceof Layout;
     String known =
         Arrays.stream(values)
-            .map(v -> upper ? v.name() : v.name().toLowerCase(Locale.ROOT))
+            .map(v -> upper ? name(v) : name(v).toLowerCase(Locale.ROOT))
             .collect(Collectors.joining(", "));
     throw new UsageException(option + ": expected one of " + known + ", found \"" + text + "\"");
+  }
+
+  private static String name(Enum<?> value) {
+    return value.name().replace('_', '-');
   }
 }

@@ -125,7 +125,7 @@ final class ForwardCommand implements Callable<Integer> {
     try (InputFiles inputs = new InputFiles(session);
         OutputFiles outputs = new OutputFiles(session, output)) {
       InputFiles.Input x = inputs.batch(InputFiles.INPUT, input, batch, "x");
-      BatchNorm norm = builder.affine(affine.affine(inputs, x.source())).build();
+      BatchNorm norm = builder.affine(affine.affine(inputs, Channels.of(x.source()))).build();
       RunningStatistics before = running == null ? null : running(inputs, x.source(), running);
       DType type = batch.outputType(x.source());
       long[] sizes = x.source().shape().sizes();
@@ -154,7 +154,9 @@ final class ForwardCommand implements Callable<Integer> {
   private RunningStatistics running(InputFiles inputs, Source x, String argument) {
     return argument.equals("new")
         ? RunningStatistics.initial(x.shape().channels())
-        : inputs.statistics("--running", argument).running(x, "cumulative".equals(momentum));
+        : inputs
+            .statistics("--running", argument)
+            .running(Channels.of(x), "cumulative".equals(momentum));
   }
 
   private void forEachBatch(Source x, Pass pass) {

@@ -3,7 +3,6 @@ package dev.batchnorm.cli;
 import dev.batchnorm.BatchNorm;
 import dev.batchnorm.Convention;
 import dev.batchnorm.RunningStatistics;
-import dev.batchnorm.Source;
 import dev.batchnorm.Statistics;
 import dev.batchnorm.format.Decimals;
 import org.jspecify.annotations.Nullable;
@@ -62,10 +61,10 @@ final class GivenOptions {
     return saved != null ? saved : Convention.PYTORCH.eps();
   }
 
-  /** The statistics for the channels of x. */
-  Statistics statistics(Session session, BatchNorm norm, StatisticsFile file, Source x) {
+  /** The statistics for the channels. */
+  Statistics statistics(Session session, BatchNorm norm, StatisticsFile file, Channels channels) {
     boolean useRunning = kind() == Kind.RUNNING || (kind() == null && file.hasRunning());
-    RunningStatistics chosen = useRunning ? file.running(x, false) : file.batch(x);
+    RunningStatistics chosen = useRunning ? file.running(channels, false) : file.batch(channels);
     session.talk(
         file.name()
             + ": "

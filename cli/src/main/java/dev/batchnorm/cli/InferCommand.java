@@ -55,14 +55,17 @@ final class InferCommand implements Callable<Integer> {
       InputFiles.Input x = inputs.batch(InputFiles.INPUT, input, batch, "x");
       StatisticsFile file = inputs.statistics("--running", given.file());
       BatchNorm norm =
-          builder.affine(affine.affine(inputs, x.source())).eps(given.eps(eps, file)).build();
-      if (file.hasAffine() && !affine.isGiven()) {
+          builder
+              .affine(affine.affine(inputs, Channels.of(x.source())))
+              .eps(given.eps(eps, file))
+              .build();
+      if (file.hasAffine(false) && !affine.isGiven()) {
         session.warn(
             file.name()
                 + ": its weight and bias are not used; --gamma and --beta may name the file");
       }
       file.requireChannels(x);
-      Statistics statistics = given.statistics(session, norm, file, x.source());
+      Statistics statistics = given.statistics(session, norm, file, Channels.of(x.source()));
       DType type = batch.outputType(x.source());
       long[] sizes = x.source().shape().sizes();
       Sink y = outputs.array("-o", output.target(), output, x, true, "y", type, sizes);

@@ -103,8 +103,43 @@ final class InputFiles implements AutoCloseable {
       DType text,
       boolean narrow,
       String... members) {
+    FileFormat forced = option.equals(INPUT) ? format.format() : null;
+    return batch(option, argument, forced, format.text(), axes, text, narrow, members);
+  }
+
+  /** Opens INPUT, whose columns are on its last axis. */
+  Input rows(String argument, FormatOptions format, Axes axes, DType text, boolean narrow) {
+    Input input = batch(INPUT, argument, format, axes, text, narrow, "x");
+    if (input.table() == null) {
+      format.text().refuse(place(argument).file(), input.format());
+    }
+    AxisOptions.requireColumnsLast(input.source());
+    return input;
+  }
+
+  /** Opens an array that is not INPUT, whose format is what its name and content say. */
+  Input array(
+      String option,
+      String argument,
+      TextOptions dialect,
+      Axes axes,
+      DType text,
+      boolean narrow,
+      String... members) {
+    return batch(option, argument, null, dialect, axes, text, narrow, members);
+  }
+
+  private Input batch(
+      String option,
+      String argument,
+      @Nullable FileFormat forced,
+      TextOptions dialect,
+      Axes axes,
+      DType text,
+      boolean narrow,
+      String... members) {
     Place place = place(argument);
-    Opened file = open(option, place, option.equals(INPUT) ? format.format() : null);
+    Opened file = open(option, place, forced);
     if (file.npz() != null) {
       String member = member(file.npz(), place, members);
       return new Input(file.npz().source(member, axes, narrow), FileFormat.NPZ, null);
@@ -112,7 +147,7 @@ final class InputFiles implements AutoCloseable {
     if (file.format() == FileFormat.NPY) {
       return new Input(NpySource.open(file.bytes(), axes, narrow), FileFormat.NPY, null);
     }
-    CsvTable table = table(file, format.text(), text);
+    CsvTable table = table(file, dialect, text);
     return new Input(table.source(axes), file.format(), table);
   }
 
@@ -169,8 +204,7 @@ final class InputFiles implements AutoCloseable {
    * @param option what the argument was given for, for messages
    */
   List<Stored> arrays(String option, String argument, TextOptions text) {
-    Place place = place(argument);
-    return new Contents(open(option, place, null), place, text, DType.F64).all();
+    return contents(option, argument, text).all();
   }
 
   /**
@@ -185,6 +219,16 @@ final class InputFiles implements AutoCloseable {
       format.text().refuse(place.file(), file.format());
     }
     return new Contents(file, place, format.text(), type);
+  }
+
+  /**
+   * Opens a file that is not INPUT, but none of its arrays yet.
+   *
+   * @param option what the argument was given for, for messages
+   */
+  Contents contents(String option, String argument, TextOptions text) {
+    Place place = place(argument);
+    return new Contents(open(option, place, null), place, text, DType.F64);
   }
 
   /** A file whose arrays are opened one by one, so that one that cannot be read hides no other. */
@@ -353,12 +397,8 @@ final class InputFiles implements AutoCloseable {
     }
   }
 
-  /**
-   * γ or β as typed: a number for all channels, or a file with one value per channel.
-   *
-   * @param x the batch whose channels they are
-   */
-  double[] perChannel(String option, String argument, Source x, String... members) {
+  /** γ or β as typed: a number for all channels, or a file with one value per channel. */
+  double[] perChannel(String option, String argument, Channels channels, String... members) {
     if (Numbers.isNumber(argument)) {
       double all = Numbers.orNaN(argument);
       if (!Double.isFinite(all)) {
@@ -366,21 +406,30 @@ final class InputFiles implements AutoCloseable {
       }
       return new double[] {all};
     }
+    Vector vector = vector(option, argument, channels, members);
+    return finite(vector.name(), vector.values());
+  }
+
+  /** Values, one per channel, and what messages call them. */
+  record Vector(String name, double[] values) {}
+
+  /** A file with one value per channel, of any real type and along any axis. */
+  Vector vector(String option, String argument, Channels channels, String... members) {
     Place place = place(argument);
     Opened file = open(option, place, null);
     if (file.isText()) {
       CsvTable table = CsvTable.read(file.bytes(), CsvOptions.of(file.format()), DType.F64);
       checkVector(table.name(), table.rows(), table.columns());
-      checkCount(table.name(), table.rows() * table.columns(), x);
-      return finite(table.name(), table.values());
+      channels.check(table.name(), table.rows() * table.columns());
+      return new Vector(table.name(), table.values());
     }
     NpyArray array =
         file.npz() != null
             ? file.npz().array(member(file.npz(), place, members))
             : NpyArray.open(file.bytes());
     checkVector(array.name(), array.sizes());
-    checkCount(array.name(), array.count(), x);
-    return finite(array.name(), array.values());
+    channels.check(array.name(), array.count());
+    return new Vector(array.name(), array.values());
   }
 
   private static void checkVector(String name, long... sizes) {
@@ -393,24 +442,6 @@ final class InputFiles implements AutoCloseable {
           name
               + ": expected one value per channel (at most one axis longer than 1), found shape "
               + Shape.text(sizes));
-    }
-  }
-
-  /** Refuses another number of values than x has channels, naming both. */
-  static void checkCount(String name, long found, Source x) {
-    int channels = x.shape().channels();
-    if (found != channels) {
-      throw new InputException(
-          name
-              + ": expected "
-              + channels
-              + (channels == 1 ? " value" : " values")
-              + " (channels of "
-              + x.name()
-              + ", shape "
-              + x.shape()
-              + "), found "
-              + found);
     }
   }
 
@@ -459,6 +490,11 @@ final class InputFiles implements AutoCloseable {
   /** Whether the argument is {@code file.npz:member}. */
   static boolean namesMember(String argument) {
     return place(argument).member() != null;
+  }
+
+  /** Whether two arguments mean the same file, whichever of its members. */
+  static boolean isSameFile(String argument, @Nullable String other) {
+    return other != null && place(argument).file().equals(place(other).file());
   }
 
   /** Whether the argument means standard input or a member of the NPZ there. */

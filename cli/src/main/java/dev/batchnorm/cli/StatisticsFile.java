@@ -3,7 +3,6 @@ package dev.batchnorm.cli;
 import dev.batchnorm.DType;
 import dev.batchnorm.InputException;
 import dev.batchnorm.RunningStatistics;
-import dev.batchnorm.Source;
 import dev.batchnorm.format.Decimals;
 import dev.batchnorm.format.InputBytes;
 import dev.batchnorm.format.Wording;
@@ -27,19 +26,20 @@ final class StatisticsFile {
   /** The column in which {@code stats} names the channels. */
   private static final String CHANNEL = "channel";
 
-  private static final List<String> AFFINE = List.of("weight", "bias", "gamma", "beta");
+  private static final List<String> AFFINE = List.of("gamma", "beta");
+  private static final List<String> PYTORCH_AFFINE = List.of("weight", "bias");
   private static final List<String> BATCHES = List.of("batches", "num_batches_tracked");
 
   private final String name;
   private final Map<String, double[]> arrays;
-  private final boolean affine;
+  private final List<String> members;
   private final List<String> channels;
 
   private StatisticsFile(
-      String name, Map<String, double[]> arrays, boolean affine, List<String> channels) {
+      String name, Map<String, double[]> arrays, List<String> members, List<String> channels) {
     this.name = name;
     this.arrays = arrays;
-    this.affine = affine;
+    this.members = members;
     this.channels = channels;
   }
 
@@ -51,8 +51,7 @@ final class StatisticsFile {
         arrays.put(member, array.values());
       }
     }
-    boolean affine = npz.members().stream().anyMatch(AFFINE::contains);
-    return new StatisticsFile(npz.name(), arrays, affine, List.of());
+    return new StatisticsFile(npz.name(), arrays, npz.members(), List.of());
   }
 
   /** Reads the columns of those names; others may hold anything, as the names of channels. */
@@ -72,7 +71,7 @@ final class StatisticsFile {
         arrays.put(table.names().get(i), table.column(i));
       }
     }
-    return new StatisticsFile(in.name(), arrays, false, channels);
+    return new StatisticsFile(in.name(), arrays, List.of(), channels);
   }
 
   private static boolean isKnown(String array) {
@@ -104,9 +103,14 @@ final class StatisticsFile {
     }
   }
 
-  /** Whether γ or β stand beside the statistics, as in a PyTorch layer's state. */
-  boolean hasAffine() {
-    return affine;
+  /**
+   * Whether γ or β stand beside the statistics, as in a PyTorch layer's state.
+   *
+   * @param ofLayer whether {@code weight} and {@code bias} are those of another layer
+   */
+  boolean hasAffine(boolean ofLayer) {
+    return members.stream()
+        .anyMatch(m -> AFFINE.contains(m) || (!ofLayer && PYTORCH_AFFINE.contains(m)));
   }
 
   boolean hasRunning() {
@@ -129,13 +133,10 @@ final class StatisticsFile {
     return values.length == 1 ? Decimals.text(values[0]) : values.length + " values";
   }
 
-  /**
-   * The running mean and variance for the channels of x; no batches if the file does not count
-   * them.
-   */
-  RunningStatistics running(Source x, boolean needsBatches) {
-    double[] mean = required(x, List.of("running_mean"));
-    double[] variance = required(x, RUNNING_VARIANCE);
+  /** The running mean and variance for the channels; no batches if the file does not count them. */
+  RunningStatistics running(Channels channels, boolean needsBatches) {
+    double[] mean = required(channels, List.of("running_mean"));
+    double[] variance = required(channels, RUNNING_VARIANCE);
     double[] batches = find(BATCHES);
     if (batches == null) {
       if (needsBatches) {
@@ -153,19 +154,20 @@ final class StatisticsFile {
     return new RunningStatistics(mean, variance, (long) batches[0]);
   }
 
-  /** The mean and variance of one batch for the channels of x. */
-  RunningStatistics batch(Source x) {
-    return new RunningStatistics(required(x, List.of("mean")), required(x, List.of("variance")), 0);
+  /** The mean and variance of one batch for the channels. */
+  RunningStatistics batch(Channels channels) {
+    return new RunningStatistics(
+        required(channels, List.of("mean")), required(channels, List.of("variance")), 0);
   }
 
-  private double[] required(Source x, List<String> names) {
+  private double[] required(Channels channels, List<String> names) {
     double[] values = find(names);
     if (values == null) {
       throw new InputException(
           name + ": expected " + String.join(" or ", names) + ", found " + found(),
           "forward --save FILE.npz writes mean and variance, with --running also running_mean and running_variance");
     }
-    InputFiles.checkCount(name + ":" + names.get(0), values.length, x);
+    channels.check(name + ":" + names.get(0), values.length);
     return values;
   }
 
