@@ -151,7 +151,8 @@ def case(name, command, message, why, cure='', hint='', setup='', stdin=''):
 
 
 # All commands, in the order of batchnorm --help.
-COMMANDS = 'forward, infer, backward, stats, fold, inspect, convert, compare, verify, engines'
+COMMANDS = ('forward, infer, backward, stats, covariance, reparam, fold, inspect, convert, compare, verify, '
+            'engines')
 
 
 def usage_cases():
@@ -206,6 +207,12 @@ def usage_cases():
     case('stats-stdin-twice', 'stats - x.csv -',
          'INPUT: expected standard input once, found it twice',
          'Standard input stands twice among several INPUTs.', stdin='x.csv')
+
+    file('units.csv', 'u,v\n1,0.5\n-1,2\n')
+    case('reparam-of-what', 'reparam --weights units.csv',
+         'expected one of --input INPUT, --covariance S and --weight-norm, found none',
+         'Nothing was named to normalise the weights by.',
+         hint='--input INPUT takes mean and covariance from data')
 
     topic(2, 'Values of options', 'What an option was given is not of its kind.')
     case('not-whole', 'forward x.csv --threads many',
@@ -263,6 +270,9 @@ def usage_cases():
          '--missing: expected nan or skip for backward, found ignore',
          'A gradient belongs to a whole batch: a cell that is left out has none.',
          hint='forward, infer, stats and convert can leave cells out')
+    case('level', 'covariance x.csv --level quick',
+         '--level: expected one of exact, fast, found "quick"',
+         'There are two levels: exact sums, or plain ones with a bound.')
     case('max-memory', 'forward x.csv --max-memory lots',
          '--max-memory: expected a size such as 500M or 2G, found lots',
          'A size is a number of bytes, or of K, M, G or T, which count in 1024.')
@@ -307,6 +317,33 @@ def usage_cases():
     case('together-and-apart', 'backward x.csv --dy dy.csv -o old.npz --dx old.csv',
          '-o: expected either -o or --dx, --dgamma and --dbeta, found both',
          'The gradients are to be written together and one by one.')
+
+    case('weight-norm-eps', 'reparam --weights units.csv --weight-norm --eps 1e-3',
+         '--weight-norm and --eps: expected one of the two, found both',
+         'Weight normalization has no eps.',
+         hint='weight normalization divides by the norm alone')
+    case('weight-norm-level', 'reparam --weights units.csv --weight-norm --level fast',
+         '--weight-norm and --level: expected one of the two, found both',
+         'The norms of weights are exact at no cost.')
+    case('two-covariances', 'reparam --weights units.csv --input x.csv --covariance s.csv',
+         '--covariance and --input: expected one of the two, found both',
+         'The covariance was named, and data to take it from.')
+    case('mean-alone', 'reparam --weights units.csv --input x.csv --mean 0',
+         '--mean: expected --covariance S beside it, found none',
+         'The mean of data is computed; one may be named beside a covariance alone.')
+    case('dy-without-input', 'reparam --weights units.csv --covariance s.csv --mean 0 --dy dy.csv',
+         '--dy: expected --input INPUT beside it, found none',
+         'Gradients need the data that the gradient of the output belongs to, row by row.')
+    case('weight-norm-input', 'reparam --weights units.csv --weight-norm --input x.csv',
+         '--input: expected --dy DY (weight normalization has no use for data) beside it, found none',
+         'Weight normalization depends on the weights alone; only its gradients need data.')
+    case('columns-without-input', 'reparam --weights units.csv --covariance s.csv --mean 0 --columns a',
+         '--columns: expected --input INPUT beside it, found none',
+         'The option says how INPUT is read, and there is none.')
+    case('layer-together-and-apart', 'reparam --weights units.csv --input x.csv -o old.npz --reparam-bias old.csv',
+         '-o: expected either -o or --reparam-weights, --reparam-bias, --variance, --dweights, --dgamma and --dbeta, '
+         'found both',
+         'The arrays are to be written together and one by one.')
 
     topic(2, 'Names of outputs', 'The name of an output does not say, or says wrongly, how to write it.')
     case('output-extension', 'forward x.csv -o y.foo',
@@ -851,6 +888,10 @@ def shape_cases():
     case('dy-columns', 'backward x.csv --dy dy-ba.csv -o old.npz',
          'dy-ba.csv: expected the columns a, b (x.csv), found b, a',
          'The columns of the two files have other names or another order.')
+    case('columns-last', 'covariance image.npy -o old.npz',
+         'image.npy: expected the columns on the last axis, found shape 1×4×2×2 with the channels on axis 1',
+         'A covariance is that of columns, and these lie across the array.',
+         hint='--channel-axis -1 if that is where they are; else move them there')
     case('dy-shape', 'backward x.csv --dy plain.csv -o old.npz',
          'plain.csv: expected shape 3×2 (x.csv), found 2×2',
          'The gradient of the output has another shape than INPUT.')
@@ -899,6 +940,65 @@ def parameter_cases():
          'many.npz: expected a member gamma or weight or scale, found p, q',
          'The NPZ has several members, and none has a name of this parameter.',
          hint='name one: many.npz:MEMBER')
+
+    topic(3, 'Weights and covariances',
+          '`reparam` takes W, d × k with one unit a column, and X with d columns or their d × d covariance.')
+    file('s.csv', '4,0\n0,1\n')
+    file('weights-3.csv', 'u\n1\n2\n3\n')
+    case('weights-rows', 'reparam --weights weights-3.csv --input x.csv -o old.npz',
+         'weights-3.csv: expected 2 rows (columns of x.csv, shape 3×2), found shape 3×1',
+         'The weights are for another number of columns.')
+    file('x-3.npy', npy((4, 3), range(12)))
+    case('weights-transposed', 'reparam --weights x-3.npy --input x-3.npy -o old.npz',
+         'x-3.npy: expected 3 rows (columns of x-3.npy, shape 4×3), found shape 4×3',
+         'The weights have a column for each of the columns of X, where they should have a row.',
+         hint='one unit a column; weights as PyTorch lays them out must be transposed')
+    case('weights-axes', 'reparam --weights image.npy --weight-norm -o old.npz',
+         'image.npy: expected 2 axes (d × k, one unit a column), found shape 1×4×2×2',
+         'Weights of a convolution are no matrix.')
+    case('weights-gamma', 'reparam --weights units.csv --weight-norm --gamma three.npy -o old.npz',
+         'three.npy: expected 2 values (units of units.csv, shape 2×2), found 3',
+         'Gamma or beta is for another number of units.')
+    case('weights-dy', 'reparam --weights units.csv --input x.csv --dy plain.csv -o old.npz',
+         'plain.csv: expected shape 3×2 (rows of x.csv, units of units.csv), found 2×2',
+         'The gradient of the output has not a row for each of X and a column for each unit.')
+    case('covariance-no-square', 'reparam --weights units.csv --covariance x.csv --mean 0 -o old.npz',
+         'x.csv: expected a square matrix, found shape 3×2',
+         'The array is no covariance.', '`--input` takes data.')
+    case('covariance-alone', 'reparam --weights units.csv --covariance s.csv -o old.npz',
+         's.csv: expected the mean beside the covariance, found the covariance alone',
+         'The mean makes the bias, and it is not there.',
+         hint='--mean MU names it')
+    case('covariance-mean', 'reparam --weights units.csv --covariance s.csv --mean three.npy -o old.npz',
+         'three.npy: expected 2 values (columns of s.csv, shape 2×2), found 3',
+         'The mean is for another number of columns.')
+    file('s-nan.csv', '4,nan\nnan,1\n')
+    case('covariance-nan', 'reparam --weights units.csv --covariance s-nan.csv --mean 0 -o old.npz',
+         's-nan.csv: expected finite numbers, found nan at (0, 1)',
+         'A covariance is NaN or infinite; data with such values have given it.')
+    file('s-skew.csv', '4,1\n2,1\n')
+    case('covariance-skew', 'reparam --weights units.csv --covariance s-skew.csv --mean 0 -o old.npz',
+         's-skew.csv: covariance: expected a symmetric matrix, found 2.0 at (1, 0) and 1.0 at (0, 1)',
+         'The matrix is not its own transpose.', 'Perhaps it was rounded; take (S + Sᵀ)/2.')
+    file('s-negative.csv', '4,0\n0,-1\n')
+    case('covariance-negative', 'reparam --weights units.csv --covariance s-negative.csv --mean 0 -o old.npz',
+         's-negative.csv: covariance: expected variances ≥ 0 on the diagonal, found -1.0 at (1, 1)',
+         'A variance is negative.', 'A one-pass formula in floating point gives such variances.')
+    square = npy((2, 2), [4, 0, 0, 1])
+    file('s-no-mean.npz', npz(covariance=square, count=npy((), [3], '<i8')))
+    case('covariance-no-mean', 'reparam --weights units.csv --covariance s-no-mean.npz -o old.npz',
+         's-no-mean.npz: expected the mean beside the covariance, found covariance, count',
+         'The file has a covariance and no mean.',
+         hint='--mean MU names it')
+    file('s-bound.npz', npz(mean=doubles(0, 0), covariance=square, covariance_bound=doubles(0, 0)))
+    case('covariance-bound', 'reparam --weights units.csv --covariance s-bound.npz -o old.npz',
+         's-bound.npz:covariance_bound: expected shape 2×2 as the covariance, found 2',
+         'The bound is for another covariance.')
+    file('s-bound-negative.npz',
+         npz(mean=doubles(0, 0), covariance=square, covariance_bound=npy((2, 2), [0, -1, -1, 0])))
+    case('covariance-bound-negative', 'reparam --weights units.csv --covariance s-bound-negative.npz -o old.npz',
+         's-bound-negative.npz:covariance_bound: expected numbers ≥ 0, found -1.0 at (0, 1)',
+         'A bound is negative.')
 
     topic(3, 'Statistics',
           'The file of `--running` lacks what is needed, or is for other data. `forward --save FILE.npz` writes such '

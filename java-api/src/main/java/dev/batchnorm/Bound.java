@@ -26,6 +26,16 @@ final class Bound {
     return Double.isNaN(bound) ? Double.POSITIVE_INFINITY : bound * MARGIN;
   }
 
+  /** That part of a size, which vanishes with the size alone and not by underflow. */
+  static double part(double relative, double size) {
+    return size == 0 ? 0 : Math.max(relative * size, Double.MIN_VALUE);
+  }
+
+  /** A little more than the square, which vanishes with the size alone and not by underflow. */
+  static double square(double size) {
+    return up(size == 0 ? 0 : Math.max(size * size, Double.MIN_VALUE));
+  }
+
   /** The relative error of 1/√v, where v may be off by {@code error}. */
   static double ofRoot(double error, double v) {
     double part = error / v;

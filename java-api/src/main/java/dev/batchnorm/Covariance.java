@@ -24,7 +24,7 @@ public record Covariance(
    *
    * @param mean one value a column
    * @param covariance symmetric, row by row
-   * @throws InputException if it is not symmetric
+   * @throws InputException if it is not symmetric, or a variance on its diagonal is negative
    * @throws IllegalArgumentException if it does not have as many rows and columns as the mean has
    *     values
    */
@@ -40,6 +40,16 @@ public record Covariance(
               + covariance.length);
     }
     for (int i = 0; i < d; i++) {
+      if (covariance[i * d + i] < 0) {
+        throw new InputException(
+            "covariance: expected variances ≥ 0 on the diagonal, found "
+                + covariance[i * d + i]
+                + " at ("
+                + i
+                + ", "
+                + i
+                + ")");
+      }
       for (int j = 0; j < i; j++) {
         double a = covariance[i * d + j];
         double b = covariance[j * d + i];
@@ -83,9 +93,12 @@ public record Covariance(
   /** One line for each thing a user should know about the data behind it. */
   public List<String> warnings() {
     List<String> warnings = new ArrayList<>();
-    if (level == Level.EXACT && count == 0 && columns() > 0 && Double.isNaN(mean[0])) {
+    if (count == 0 && columns() > 0 && Double.isNaN(mean[0])) {
       warnings.add("no rows: the mean and the covariance are NaN");
       return warnings;
+    }
+    if (count == 1) {
+      warnings.add("1 row: nothing varies, so the covariance is 0");
     }
     Statistics.warn(
         warnings,

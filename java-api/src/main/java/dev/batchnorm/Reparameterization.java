@@ -175,12 +175,12 @@ public final class Reparameterization {
     double[] error = new double[units];
     if (covariance.level() == Level.EXACT && level == Level.EXACT) {
       q = algebra.quadraticForms(covariance.covariance(), w.values(), units); // (R3)
-      Arrays.setAll(error, k -> Bound.U * (magnitudes[k] + q[k]));
+      Arrays.setAll(error, k -> Bound.part(Bound.U, magnitudes[k] + q[k]));
     } else {
       q = new double[units];
       double[] t = covarianceTimes(covariance, w, q);
       double relative = Bound.gamma(2.0 * d + 2) + ofCovariance(covariance);
-      Arrays.setAll(error, k -> relative * magnitudes[k]);
+      Arrays.setAll(error, k -> Bound.part(relative, magnitudes[k]));
       checkFinite(t, covariance, w, q);
     }
     return reparameterized(w, covariance.mean(), q, error, eps, "through the covariance");
@@ -236,7 +236,7 @@ public final class Reparameterization {
       for (int i = 0; i < sizes.length; i++) {
         magnitudes[i % units] += sizes[i] * std[i / units];
       }
-      Arrays.setAll(magnitudes, k -> Bound.up(magnitudes[k] * magnitudes[k]));
+      Arrays.setAll(magnitudes, k -> Bound.square(magnitudes[k]));
       return magnitudes;
     }
     double[] s = Arrays.stream(covariance.covariance()).map(Math::abs).toArray();
@@ -303,7 +303,7 @@ public final class Reparameterization {
     for (int k = 0; k < units; k++) {
       q[k] /= m;
       double z = ofZ * norms[k];
-      error[k] = Bound.up(2 * z * Math.sqrt(q[k]) + z * z + ofSum * q[k]);
+      error[k] = Bound.up(2 * z * Math.sqrt(q[k]) + Bound.square(z) + ofSum * q[k]);
     }
     Arrays.setAll(t, i -> t[i] / m);
     return new Moments(statistics, q, error, t, ofZ + ofSum + 3 * Bound.U);
@@ -330,7 +330,7 @@ public final class Reparameterization {
   public Reparameterized weightNorm(Batch w) {
     checkWeights(w, (int) w.shape().view().outer(), "rows of W");
     double[] q = squares(w);
-    double[] error = Arrays.stream(q).map(v -> Bound.U * v).toArray();
+    double[] error = Arrays.stream(q).map(v -> Bound.part(Bound.U, v)).toArray();
     double[] mean = new double[(int) w.shape().view().outer()];
     Reparameterized result = reparameterized(w, mean, q, error, 0, "weight normalization");
     int units = q.length;
@@ -366,8 +366,9 @@ public final class Reparameterization {
     DType type = outputType != null ? outputType : w.type();
     double[] r = algebra.projections(mean, w.values(), units);
     Statistics statistics = engine.givenParameters(r, q, eps);
-    double[] a = affine.gamma(units);
-    Arrays.setAll(a, k -> q[k] + eps == 0 ? 0.0 : a[k] * statistics.inverseStd()[k]);
+    double[] gamma = affine.gamma(units);
+    double[] a = new double[units];
+    Arrays.setAll(a, k -> q[k] + eps == 0 ? 0.0 : gamma[k] * statistics.inverseStd()[k]);
     Batch weights = Batch.zeros(w.shape(), type);
     engine.inputGradient( // (R4) as (B4): RN_T(a·w)
         w.values(),
@@ -382,25 +383,21 @@ public final class Reparameterization {
     double[] weightsBound = new double[w.values().count()];
     double[] biasBound = new double[units];
     double[] relative = new double[units];
+    boolean[] isSure = new boolean[units]; // whatever the roundings were, a is 0
     for (int k = 0; k < units; k++) {
+      isSure[k] = gamma[k] == 0 || (q[k] + eps == 0 && errorOfQ[k] == 0);
       bias.set(k, Math.fma(-r[k], a[k], beta[k])); // (R5)
       relative[k] = Bound.ofRoot(errorOfQ[k], q[k] + eps) + 3 * Bound.U;
       double part = Math.abs(r[k] * a[k]);
-      biasBound[k] =
-          q[k] + eps == 0
-              ? 0
-              : Bound.up(
-                  Math.abs(a[k]) * 2 * Bound.U * sizes[k]
-                      + part * relative[k]
-                      + Bound.ofRounding(type, bias.get(k))
-                      + Bound.U * Math.abs(bias.get(k)));
+      double rounding = Bound.ofRounding(type, bias.get(k)) + Bound.U * Math.abs(bias.get(k));
+      double ofR = Math.abs(a[k]) * 2 * Bound.U * sizes[k] + part * relative[k];
+      biasBound[k] = Bound.up(isSure[k] ? rounding : ofR + rounding);
     }
     for (int i = 0; i < weightsBound.length; i++) {
-      double size = Math.abs(weights.values().get(i));
-      weightsBound[i] =
-          size == 0
-              ? Bound.ofRounding(type, 0)
-              : Bound.up(size * relative[i % units] + Bound.ofRounding(type, size));
+      int k = i % units;
+      double exact = w.values().get(i);
+      double error = isSure[k] || exact == 0 ? 0 : Math.abs(a[k] * exact) * relative[k];
+      weightsBound[i] = Bound.up(error + Bound.ofRounding(type, weights.values().get(i)));
     }
     return new Reparameterized(weights, bias, q, eps, weightsBound, biasBound, road);
   }
@@ -440,7 +437,7 @@ public final class Reparameterization {
     checkOutputGradient(dy, x, w);
     int d = x.shape().channels();
     double[] q = squares(w);
-    double[] error = Arrays.stream(q).map(v -> Bound.U * v).toArray();
+    double[] error = Arrays.stream(q).map(v -> Bound.part(Bound.U, v)).toArray();
     Statistics x0 = statistics(x);
     double[] sizes = new double[d];
     Arrays.setAll(sizes, i -> Bound.up(Math.hypot(Math.sqrt(x0.variance()[i]), x0.mean()[i])));
@@ -478,7 +475,8 @@ public final class Reparameterization {
     double[] inverseStd = engine.givenParameters(new double[units], q, eps).inverseStd();
     double[] gamma = affine.gamma(units);
     DType type = w.type().gradientType();
-    Batch dweights = Batch.zeros(w.shape(), w.type());
+    DType weightType = outputType != null ? outputType : w.type();
+    Batch dweights = Batch.zeros(w.shape(), weightType);
     Values dgamma = Values.allocate(type, units);
     Values dbeta = Values.allocate(type, units);
     double[] weightsBound = new double[d * units];
@@ -525,7 +523,7 @@ public final class Reparameterization {
                 : Bound.up(
                     1.05 * Math.abs(a) * error
                         + Math.abs(value) * (root + 3 * Bound.U)
-                        + Bound.ofRounding(w.type(), value));
+                        + Bound.ofRounding(weightType, value));
       }
     }
     return new WeightGradients(dweights, dgamma, dbeta, weightsBound, gammaBound, road);
@@ -674,7 +672,7 @@ public final class Reparameterization {
       return this;
     }
 
-    /** Sets T, the type of Ŵ and b̂; W's type unless set. */
+    /** Sets T, the type of Ŵ, b̂ and the gradient of W; W's type unless set. */
     public Builder outputType(DType outputType) {
       this.outputType = outputType;
       return this;
@@ -683,8 +681,8 @@ public final class Reparameterization {
     /**
      * The settings, ready to compute.
      *
-     * @throws EngineUnavailableException if what the engine that was set needs for linear algebra is
-     *     not there
+     * @throws EngineUnavailableException if what the engine that was set needs for linear algebra
+     *     is not there
      */
     public Reparameterization build() {
       return new Reparameterization(this);

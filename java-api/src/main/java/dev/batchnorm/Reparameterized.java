@@ -31,10 +31,9 @@ public record Reparameterized(
   /** One line for each thing a user should know, naming units by their 0-based index. */
   public List<String> warnings() {
     List<String> warnings = new ArrayList<>();
-    int units = q.length;
     warn(
         warnings,
-        k -> q[k] + eps == 0 && !Double.isNaN(bias.get(k)) && !isNaN(k),
+        k -> q[k] + eps == 0 && isSure(k) && !isNaN(k),
         "its output is constant and eps is 0, so its weights are 0 and its bias is beta");
     warn(
         warnings,
@@ -43,9 +42,14 @@ public record Reparameterized(
     warn(warnings, k -> Double.isNaN(q[k]), "values that are not finite: NaN");
     warn(
         warnings,
-        k -> q[k] + eps > 0 && units > 0 && biasBound[k] == Double.POSITIVE_INFINITY,
+        k -> q[k] + eps >= 0 && !isSure(k) && !isNaN(k),
         "its variance is within rounding of 0, so its weights mean little");
     return warnings;
+  }
+
+  /** Whether the unit's results have a bound. */
+  private boolean isSure(int unit) {
+    return biasBound[unit] < Double.POSITIVE_INFINITY;
   }
 
   private boolean isNaN(int unit) {

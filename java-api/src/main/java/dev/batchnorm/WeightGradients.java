@@ -8,7 +8,7 @@ import java.util.List;
  * through its mean and variance. In binary64, with a bound on their error. Arrays are shared, not
  * copied: treat them as constants.
  *
- * @param dweights R8, d × k, the type of W
+ * @param dweights R8, d × k; W's type unless {@link Reparameterization.Builder#outputType} was set
  * @param dgamma R9, k values; f32 for f16 and f32 weights, else f64
  * @param dbeta B1, k values, type as dγ, rounded once
  * @param weightsBound d × k: how far each of dweights may be from what exact arithmetic gives

@@ -18,6 +18,7 @@ import dev.batchnorm.format.npz.NpzWriter
 import dev.batchnorm.verify.ArrayDifference
 import dev.batchnorm.verify.EngineComparison
 import dev.batchnorm.verify.FoldDifference
+import dev.batchnorm.verify.ReparameterizationDifference
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
 import java.nio.DoubleBuffer
@@ -379,6 +380,52 @@ class BatchNormFromKotlinTest {
             assertEquals(0, difference.differing())
             assertTrue(ArrayDifference.bitwise(array, array).isEqual)
         }
+    }
+
+    @Test
+    fun `weights after batch norm`() {
+        val w = Batch.of(Shape.of(Layout.NC, 2, 1), 1.0, -1.0)
+        val norm = Reparameterization.builder().apply {
+            gamma(2.0)
+            beta(1.0)
+            eps(0.0)
+            level(Level.EXACT)
+            outputType(DType.F64)
+            engine(Engines.named("java", 1))
+        }.build()
+        assertEquals("exact", norm.level().label())
+        assertEquals("java", norm.engine().name())
+        assertTrue(norm.description().isNotEmpty())
+
+        val sums = norm.sums(x)
+        val merged = CrossSums.of(2, DType.F32)
+        merged.merge(sums)
+        assertEquals(sums, merged)
+        assertEquals(3, merged.count())
+        val s: Covariance = norm.covariance(merged)
+        assertArrayEquals(s.covariance, norm.covariance(x).covariance)
+        assertNull(s.bound)
+        assertTrue(s.isFinite && s.warnings().isEmpty() && s.columns() == 2)
+        assertEquals(s.at(0, 1), s.at(1, 0))
+
+        val layer: Reparameterized = norm.weights(w, s)
+        assertArrayEquals(layer.weights.values.toDoubles(), norm.weights(w, x).weights.values.toDoubles())
+        assertArrayEquals(layer.q, norm.weights(w, Covariance.given(s.mean, s.covariance)).q)
+        assertEquals(layer.weightsBound.size, 2)
+        assertTrue(layer.road.isNotEmpty() && layer.warnings().isEmpty())
+        val direction = norm.weightNorm(w).weights.values.toDoubles()
+        assertEquals(2 / Math.sqrt(2.0), direction[0], 1e-15)
+
+        val upstream = Batch.of(Shape.of(Layout.NC, 3, 1), 1.0, 0.0, 2.0)
+        val gradients: WeightGradients = norm.gradients(upstream, x, w)
+        assertEquals(3.0, gradients.dbeta[0])
+        assertTrue(gradients.warnings().isEmpty())
+        assertEquals(2, norm.weightNormGradients(upstream, x, w).dweights.values.count())
+
+        val difference = ReparameterizationDifference.measure(w, layer, Affine.IDENTITY.withGamma(2.0).withBeta(1.0), x)
+        assertTrue(difference.passed())
+        val share: Double? = difference.worst?.share()
+        assertTrue(share == null || share <= 1)
     }
 
     private class Collected : Sink {

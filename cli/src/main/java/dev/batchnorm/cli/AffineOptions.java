@@ -38,6 +38,18 @@ final class AffineOptions {
     return gamma != null || beta != null;
   }
 
+  /** γ and β where they were typed as numbers, for anything; 1 and 0 where they are files. */
+  Affine ofNumbers() {
+    Affine affine = Affine.IDENTITY;
+    if (gamma != null && Numbers.isNumber(gamma)) {
+      affine = affine.withGamma(Numbers.orNaN(gamma));
+    }
+    if (beta != null && Numbers.isNumber(beta)) {
+      affine = affine.withBeta(Numbers.orNaN(beta));
+    }
+    return affine;
+  }
+
   /** γ and β for the channels. */
   Affine affine(InputFiles files, Channels channels) {
     Affine affine = Affine.IDENTITY;

@@ -1,7 +1,9 @@
 package dev.batchnorm.cli;
 
+import dev.batchnorm.InputException;
 import dev.batchnorm.Layout;
 import dev.batchnorm.Shape;
+import dev.batchnorm.Source;
 import dev.batchnorm.format.Axes;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
@@ -26,6 +28,24 @@ final class AxisOptions {
       throw new UsageException("--layout and --channel-axis: expected one of the two, found both");
     }
     axes();
+  }
+
+  /** The option given, or null. */
+  @Nullable String found() {
+    return layout != null ? "--layout" : channelAxis != null ? "--channel-axis" : null;
+  }
+
+  /** Refuses a batch whose columns are not on its last axis. */
+  static void requireColumnsLast(Source x) {
+    if (x.shape().view().inner() != 1) {
+      throw new InputException(
+          x.name()
+              + ": expected the columns on the last axis, found shape "
+              + x.shape()
+              + " with the channels on axis "
+              + x.shape().channelAxis(),
+          "--channel-axis -1 if that is where they are; else move them there");
+    }
   }
 
   Axes axes() {

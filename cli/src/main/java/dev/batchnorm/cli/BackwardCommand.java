@@ -7,7 +7,6 @@ import dev.batchnorm.Sink;
 import dev.batchnorm.Source;
 import dev.batchnorm.Statistics;
 import dev.batchnorm.Values;
-import dev.batchnorm.format.FileFormat;
 import dev.batchnorm.format.npz.NpzWriter;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -123,17 +122,8 @@ final class BackwardCommand implements Callable<Integer> {
           given.found() + ": expected --frozen beside it, found none",
           "without --frozen the statistics are the batch's own");
     }
-    output.check();
     boolean apart = dx != null || dgamma != null || dbeta != null;
-    if (apart && output.isGiven()) {
-      throw new UsageException("-o: expected either -o or --dx, --dgamma and --dbeta, found both");
-    }
-    FileFormat format = apart ? FileFormat.NPZ : output.format("-o", output.target());
-    if (format != null && format != FileFormat.NPZ) {
-      throw new UsageException(
-          "-o: expected NPZ for several arrays, found " + format.label(),
-          "--dx FILE --dgamma FILE --dbeta FILE write one array each");
-    }
+    output.checkSeveral(apart, "--dx", "--dgamma", "--dbeta");
   }
 
   private void write(

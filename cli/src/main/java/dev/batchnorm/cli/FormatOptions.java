@@ -21,6 +21,11 @@ final class FormatOptions {
     text.check();
   }
 
+  /** The option given that concerns no file but INPUT, or null. */
+  @Nullable String found() {
+    return format != null ? "--format" : text.found();
+  }
+
   @Nullable FileFormat format() {
     return format == null ? null : Choice.of("--format", format, FileFormat.values());
   }

@@ -107,6 +107,16 @@ final class InputFiles implements AutoCloseable {
     return batch(option, argument, forced, format.text(), axes, text, narrow, members);
   }
 
+  /** Opens INPUT, whose columns are on its last axis. */
+  Input rows(String argument, FormatOptions format, Axes axes, DType text, boolean narrow) {
+    Input input = batch(INPUT, argument, format, axes, text, narrow, "x");
+    if (input.table() == null) {
+      format.text().refuse(place(argument).file(), input.format());
+    }
+    AxisOptions.requireColumnsLast(input.source());
+    return input;
+  }
+
   /** Opens an array that is not INPUT, whose format is what its name and content say. */
   Input array(
       String option,
@@ -194,8 +204,7 @@ final class InputFiles implements AutoCloseable {
    * @param option what the argument was given for, for messages
    */
   List<Stored> arrays(String option, String argument, TextOptions text) {
-    Place place = place(argument);
-    return new Contents(open(option, place, null), place, text, DType.F64).all();
+    return contents(option, argument, text).all();
   }
 
   /**
@@ -210,6 +219,16 @@ final class InputFiles implements AutoCloseable {
       format.text().refuse(place.file(), file.format());
     }
     return new Contents(file, place, format.text(), type);
+  }
+
+  /**
+   * Opens a file that is not INPUT, but none of its arrays yet.
+   *
+   * @param option what the argument was given for, for messages
+   */
+  Contents contents(String option, String argument, TextOptions text) {
+    Place place = place(argument);
+    return new Contents(open(option, place, null), place, text, DType.F64);
   }
 
   /** A file whose arrays are opened one by one, so that one that cannot be read hides no other. */

@@ -68,6 +68,13 @@ final class Numbers {
     return momentum;
   }
 
+  /** About two digits of a number that need not be known better. */
+  static String brief(double value) {
+    return Double.isFinite(value)
+        ? String.format(Locale.ROOT, "%.2g", value)
+        : Decimals.text(value);
+  }
+
   /** The binary64 nearest to what was typed; NaN if that is no number, or too large for one. */
   static double orNaN(String text) {
     try {

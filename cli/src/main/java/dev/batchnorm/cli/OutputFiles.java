@@ -35,6 +35,9 @@ final class OutputFiles implements AutoCloseable {
   /** What Java makes of bytes that are no characters of the locale. */
   private static final char REPLACEMENT = '\uFFFD';
 
+  /** Values that are handed over at once. */
+  private static final int PIECE = 1 << 16;
+
   private final Session session;
   private final boolean sync;
   private final Map<String, String> optionOfTarget = new HashMap<>();
@@ -69,6 +72,32 @@ final class OutputFiles implements AutoCloseable {
     CsvTable repeated = repeatsInput ? input.table() : null;
     return array(
         option, target, format, input.format(), repeated, name, NumberType.of(type), sizes);
+  }
+
+  /**
+   * A file for a matrix with a column for each of the input's, under whose names CSV output has
+   * them.
+   *
+   * @param option what the target was given for, for messages
+   */
+  Sink columns(
+      String option,
+      String target,
+      OutputOptions options,
+      InputFiles.Input input,
+      String name,
+      long rows) {
+    FileFormat named = options.format(option, target);
+    FileFormat format = named == null ? input.format() : named;
+    CsvTable table = input.table();
+    long[] sizes = {rows, input.source().shape().channels()};
+    if (table == null || (format != FileFormat.CSV && format != FileFormat.TSV)) {
+      return array(option, target, format, input.format(), null, name, NumberType.F64, sizes);
+    }
+    AtomicOutput out = open(option, target, format);
+    char delimiter = delimiter(format, input.format(), table);
+    ArraySink sink = manage(table.columnsSink(out, NumberType.F64, delimiter, rows));
+    return digested(sink, name, NumberType.F64, sizes);
   }
 
   /**
@@ -140,11 +169,14 @@ final class OutputFiles implements AutoCloseable {
 
   /** Gives a sink all of its values. */
   static void fill(Sink sink, double[] values) {
-    Values room = sink.room(values.length);
-    for (int i = 0; i < values.length; i++) {
-      room.set(i, values[i]);
+    for (int first = 0; first < values.length; first += PIECE) {
+      int count = Math.min(PIECE, values.length - first);
+      Values room = sink.room(count);
+      for (int i = 0; i < count; i++) {
+        room.set(i, values[first + i]);
+      }
+      sink.commit();
     }
-    sink.commit();
   }
 
   /** Writes what was normalised with, and the running statistics if there are any. */
@@ -166,7 +198,8 @@ final class OutputFiles implements AutoCloseable {
     }
   }
 
-  private void write(NpzWriter npz, String name, long value) {
+  /** Writes a single integer. */
+  void write(NpzWriter npz, String name, long value) {
     npz.int64(name, value);
     digest(name, NumberType.I64, littleEndian(1).putLong(value).flip());
   }

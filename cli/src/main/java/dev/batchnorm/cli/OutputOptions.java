@@ -2,6 +2,7 @@ package dev.batchnorm.cli;
 
 import dev.batchnorm.format.FileFormat;
 import java.nio.file.Path;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -42,6 +43,30 @@ final class OutputOptions {
       throw new UsageException("-o: expected a file, found an empty name");
     }
     format("-o", target());
+  }
+
+  /**
+   * Checks what can be checked where several arrays are written: to one NPZ, or apart.
+   *
+   * @param apart whether options name files for one array each
+   * @param options those options, for messages
+   */
+  void checkSeveral(boolean apart, String... options) {
+    check();
+    if (apart && isGiven()) {
+      throw new UsageException("-o: expected either -o or " + listed(options) + ", found both");
+    }
+    FileFormat format = apart ? FileFormat.NPZ : format("-o", target());
+    if (format != null && format != FileFormat.NPZ) {
+      throw new UsageException(
+          "-o: expected NPZ for several arrays, found " + format.label(),
+          String.join(" FILE ", options) + " FILE write one array each");
+    }
+  }
+
+  private static String listed(String... options) {
+    int last = options.length - 1;
+    return String.join(", ", List.of(options).subList(0, last)) + " and " + options[last];
   }
 
   /** The format for a target, or null for INPUT's. */

@@ -64,6 +64,8 @@ final class RootCommand implements Runnable {
             .addSubcommand(new InferCommand(session))
             .addSubcommand(new BackwardCommand(session))
             .addSubcommand(new StatsCommand(session))
+            .addSubcommand(new CovarianceCommand(session))
+            .addSubcommand(new ReparamCommand(session))
             .addSubcommand(new FoldCommand(session))
             .addSubcommand(new InspectCommand(session))
             .addSubcommand(new ConvertCommand(session))

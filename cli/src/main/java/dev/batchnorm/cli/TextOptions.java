@@ -59,6 +59,34 @@ final class TextOptions {
     csv(FileFormat.CSV);
   }
 
+  /** The same dialect for a table that belongs to INPUT row by row and has columns of its own. */
+  TextOptions ofOtherColumns() {
+    TextOptions other = new TextOptions();
+    other.delimiter = delimiter;
+    other.comment = comment;
+    other.header = header;
+    other.missing = missing;
+    return other;
+  }
+
+  /** How a table is read that has rows of its own, too: delimiter and comments as in INPUT. */
+  TextOptions ofOtherTable() {
+    TextOptions other = new TextOptions();
+    other.delimiter = delimiter;
+    other.comment = comment;
+    return other;
+  }
+
+  /** The option given that concerns no table but INPUT, or null. */
+  @Nullable String found() {
+    if (!header.equals("auto")) {
+      return "--header";
+    }
+    return columns != null
+        ? "--columns"
+        : !exclude.isEmpty() ? "--exclude" : missing != null ? "--missing" : null;
+  }
+
   /** Refuses to leave cells out where results belong to whole rows. */
   void requireNoGaps(String command) {
     if ("ignore".equals(missing)) {

@@ -189,6 +189,50 @@ class VerifyCommandTest extends CommandTest {
   }
 
   @Test
+  void withWeightsAlsoTheReparameterization() {
+    text("w.csv", "1,0\n-1,2\n");
+    String line = "verify ./x.csv --engine java --weights ./w.csv --gamma 2 --beta 1";
+    List<String> lines = quiet(line).lines();
+    assertTrue(lines.contains("reparameterized"), lines::toString);
+    assertTrue(lines.contains("  covariance                    4 compared  identical"));
+    assertTrue(
+        lines.stream()
+            .anyMatch(
+                l ->
+                    l.matches(
+                        "  X·W' \\+ b', exact +6 compared  within their bounds, at most \\S+ of it, at"
+                            + " \\(n=\\d, k=\\d\\)")),
+        lines::toString);
+    assertEquals(
+        "PASSED: 84 numbers, none differs by a bit; 12 outputs within their bounds",
+        lines.get(lines.size() - 1));
+    Map<?, ?> report = Json.object(quiet(line + " --json").out());
+    assertEquals("mean covariance variance weights bias", names(report, "reparameterized"));
+    List<Map<?, ?>> identity = Json.objects(Json.get(report, "identity"));
+    assertEquals("exact", identity.get(0).get("level"));
+    assertEquals("fast", identity.get(1).get("level"));
+    for (Map<?, ?> measured : identity) {
+      assertEquals(Set.of("level", "count", "exceeding", "unbounded", "worst"), measured.keySet());
+      assertEquals(6.0, measured.get("count"));
+      assertEquals(0.0, measured.get("exceeding"));
+      assertEquals(
+          Set.of("index", "place", "normalised", "difference", "bound", "share"),
+          ((Map<?, ?>) Json.get(measured, "worst")).keySet());
+    }
+  }
+
+  @Test
+  void aUnitWithoutSpreadHasNoBound() {
+    text("x.csv", "0.1,0.2,0.3\n0.2,0.7,0.8999999999999999\n0.7,0.3,1\n");
+    text("w.csv", "1,1\n1,0\n-1,0\n");
+    List<String> lines = quiet("verify ./x.csv --engine java --weights ./w.csv --eps 0").lines();
+    assertTrue(
+        lines.stream()
+            .anyMatch(l -> l.endsWith("; 3 without a bound: a variance within rounding of 0")),
+        lines::toString);
+  }
+
+  @Test
   void knowsLayouts() {
     npy("x.npy", DType.F32, new long[] {2, 2, 3}, 1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3);
     CommandLineRun run = run("verify ./x.npy --layout NLC --engine wrong-y");

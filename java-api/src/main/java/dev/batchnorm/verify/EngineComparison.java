@@ -1,9 +1,14 @@
 package dev.batchnorm.verify;
 
 import dev.batchnorm.Affine;
+import dev.batchnorm.Batch;
+import dev.batchnorm.Covariance;
 import dev.batchnorm.DType;
 import dev.batchnorm.ExactSums;
 import dev.batchnorm.GradientParameters;
+import dev.batchnorm.Level;
+import dev.batchnorm.Reparameterization;
+import dev.batchnorm.Reparameterized;
 import dev.batchnorm.Source;
 import dev.batchnorm.Statistics;
 import dev.batchnorm.Values;
@@ -16,7 +21,7 @@ import java.util.List;
 
 /**
  * Runs two engines over the same data, each with its own sums and its own rounding, and compares
- * everything they give to the bit: statistics, y, gradients.
+ * everything they give to the bit: statistics, y, gradients, reparameterized weights.
  */
 public final class EngineComparison {
   private final Engine reference;
@@ -96,6 +101,63 @@ public final class EngineComparison {
     comparisons.add(normalised(x, expected, found, output, blocks));
     comparisons.addAll(gradients(x, dy, expected, found, output, blocks));
     return comparisons;
+  }
+
+  /**
+   * Reparameterizes weights by x at {@link Level#EXACT} on both engines, γ and β being those of the
+   * weights' units.
+   *
+   * @param w W, d × k, one unit a column
+   * @param x m × d, channels on the last axis
+   * @param output T, the type of Ŵ and b̂
+   * @return one comparison for each of mean, covariance, variance (R3), weights, bias
+   * @throws IllegalArgumentException if sizes do not fit each other
+   */
+  public List<ArrayComparison> reparameterization(Batch w, Source x, DType output) {
+    Reparameterization right = reparameterization(reference, Level.EXACT, output);
+    Reparameterization given = reparameterization(engine, Level.EXACT, output);
+    Covariance expected = right.covariance(x);
+    Covariance found = given.covariance(x);
+    Reparameterized expectedLayer = right.weights(w, expected);
+    Reparameterized foundLayer = given.weights(w, found);
+    ArrayComparison covariance =
+        new ArrayComparison(
+            "covariance", DType.F64, new View(expected.columns(), expected.columns(), 1));
+    covariance.add(Values.of(expected.covariance()), Values.of(found.covariance()));
+    ArrayComparison weights = new ArrayComparison("weights", output, w.shape().view());
+    weights.add(expectedLayer.weights().values(), foundLayer.weights().values());
+    ArrayComparison bias =
+        new ArrayComparison("bias", output, new View(1, w.shape().channels(), 1));
+    bias.add(expectedLayer.bias(), foundLayer.bias());
+    return List.of(
+        perChannel("mean", expected.mean(), found.mean()),
+        covariance,
+        perChannel("variance", expectedLayer.q(), foundLayer.q()),
+        weights,
+        bias);
+  }
+
+  /**
+   * How far X·Ŵ + b̂ from the engine is from BN(X·W), beside the bounds on Ŵ and b̂.
+   *
+   * @param w W, d × k, one unit a column
+   * @param x m × d, channels on the last axis
+   * @param output T, the type of Ŵ and b̂
+   * @throws IllegalArgumentException if sizes do not fit each other
+   */
+  public ReparameterizationDifference identity(Batch w, Source x, Level level, DType output) {
+    Reparameterized result = reparameterization(engine, level, output).weights(w, x);
+    return ReparameterizationDifference.measure(w, result, affine, x);
+  }
+
+  private Reparameterization reparameterization(Engine by, Level level, DType output) {
+    return Reparameterization.builder()
+        .engine(by)
+        .affine(affine)
+        .eps(eps)
+        .level(level)
+        .outputType(output)
+        .build();
   }
 
   private static ExactSums sums(Engine engine, Source x, List<Block> blocks) {

@@ -330,6 +330,29 @@ public final class CsvTable implements AutoCloseable {
     return new CsvSink(out, bytes, type, layout, rows.count());
   }
 
+  /**
+   * Takes values of as many columns as are selected, under their names: the header's cells of the
+   * selected columns byte for byte, if there is a header, and this file's line end. The output
+   * belongs to the sink and is closed with it.
+   *
+   * @param rows the number of rows that will come
+   */
+  public CsvSink columnsSink(AtomicOutput out, NumberType type, char delimiter, long rows) {
+    CsvBytes bytes = new CsvBytes();
+    byte[] lineEnd = crlf ? new byte[] {'\r', '\n'} : new byte[] {'\n'};
+    for (int i = 0; i < selected.length && !header.isEmpty(); i++) {
+      if (i > 0) {
+        bytes.put(delimiter);
+      }
+      bytes.putField(header.get(selected[i]), delimiter);
+    }
+    bytes.put(header.isEmpty() ? new byte[0] : lineEnd);
+    int[] columns = IntStream.range(0, selected.length).toArray();
+    CsvLayout layout =
+        new CsvLayout(in.name(), options, selected.length, columns, delimiter, lineEnd, null);
+    return new CsvSink(out, bytes, type, layout, rows);
+  }
+
   /** Closes the input; sinks that repeat its cells must be finished before. */
   @Override
   public void close() {
