@@ -158,6 +158,22 @@ class ReparameterizationTest {
     }
   }
 
+  @Test
+  void noUnitsAndNoColumnsAreFine() {
+    Batch none = matrix(2, 0);
+    for (Level level : Level.values()) {
+      Reparameterization norm = builder().level(level).build();
+      assertEquals(0, norm.weights(none, X).bias().count());
+      assertEquals(0, norm.weights(none, norm.covariance(X)).weights().values().count());
+      assertEquals(0, norm.gradients(matrix(4, 0), X, none).dgamma().count());
+      Batch narrow = matrix(4, 0);
+      Reparameterized layer = norm.weights(matrix(0, 1), narrow);
+      assertArrayEquals(new double[] {0}, layer.bias().toDoubles());
+      assertArrayEquals(new double[] {0}, layer.q());
+    }
+    assertEquals(0, builder().build().weightNorm(none).q().length);
+  }
+
   // Gradients.
 
   /** One case of small numbers, its gradients in decimals, and those of an engine. */

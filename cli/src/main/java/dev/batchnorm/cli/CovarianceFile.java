@@ -58,7 +58,7 @@ record CovarianceFile(String name, Covariance covariance) {
             : inputs.perChannel("--covariance", argument + ":" + MEAN, columns);
     double[] mu = given.length == 1 ? filled(d, given[0]) : given;
     Covariance covariance = InputFiles.naming(file.name(), () -> Covariance.given(mu, s));
-    if (isAlone || !members.contains(BOUND)) {
+    if (members == null || isAlone || !members.contains(BOUND)) {
       return new CovarianceFile(name, covariance);
     }
     double[] bound = bound(file.member(BOUND), d);

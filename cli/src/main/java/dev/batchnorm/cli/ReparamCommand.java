@@ -306,7 +306,9 @@ final class ReparamCommand implements Callable<Integer> {
       largest = Math.max(largest, sizes[i] == 0 ? 0 : bounds[i] / Math.abs(sizes[i]));
     }
     double ofBias = Arrays.stream(result.biasBound()).max().orElse(0);
-    session.talk("level " + norm.level().label() + ": " + norm.description());
+    if (!weightNorm) {
+      session.talk("level " + norm.level().label() + ": " + norm.description());
+    }
     session.talk(
         weights
             + ": "

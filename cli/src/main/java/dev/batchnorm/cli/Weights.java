@@ -82,19 +82,21 @@ record Weights(Batch batch, InputFiles.Input input) {
 
   /** Refuses weights that do not have a row for each column. */
   void requireRows(Channels columns) {
-    if (rows() != columns.count()) {
-      throw new InputException(
-          name()
-              + ": expected "
-              + columns.count()
-              + (columns.count() == 1 ? " row (" : " rows (")
-              + columns.of()
-              + "), found shape "
-              + batch.shape(),
-          units() == columns.count()
-              ? "one unit a column; weights as PyTorch lays them out must be transposed"
-              : null);
+    if (rows() == columns.count()) {
+      return;
     }
+    String message =
+        name()
+            + ": expected "
+            + columns.count()
+            + (columns.count() == 1 ? " row (" : " rows (")
+            + columns.of()
+            + "), found shape "
+            + batch.shape();
+    throw units() == columns.count()
+        ? new InputException(
+            message, "one unit a column; weights as PyTorch lays them out must be transposed")
+        : new InputException(message);
   }
 
   /** Refuses a gradient of the units' outputs that does not have a row of them for each of x. */

@@ -90,22 +90,14 @@ class CovarianceCommandTest extends CommandTest {
     for (String level : List.of("exact", "fast")) {
       String options = " --level " + level + " -o ./c.npz";
       assertEquals(
-          List.of(
-              "batchnorm: warning: "
-                  + path("none.npy")
-                  + ": no rows: the mean and the covariance are NaN"),
+          List.of("batchnorm: warning: none.npy: no rows: the mean and the covariance are NaN"),
           run("covariance ./none.npy" + options).error());
       assertEquals(
-          List.of(
-              "batchnorm: warning: "
-                  + path("one.csv")
-                  + ": 1 row: nothing varies, so the covariance is 0"),
+          List.of("batchnorm: warning: one.csv: 1 row: nothing varies, so the covariance is 0"),
           run("covariance ./one.csv" + options).error());
       assertEquals(
           List.of(
-              "batchnorm: warning: "
-                  + path("nan.csv")
-                  + ": column 1: values that are not finite, so its covariances are NaN"),
+              "batchnorm: warning: nan.csv: column 1: values that are not finite, so its covariances are NaN"),
           run("covariance ./nan.csv" + options).error());
     }
     assertEquals(List.of(), run("covariance ./nan.csv -q -o ./c.npz").error());
@@ -129,9 +121,7 @@ class CovarianceCommandTest extends CommandTest {
     refused(
         ExitCode.INPUT,
         "covariance ./x.npy --layout NCHW",
-        "batchnorm: "
-            + path("x.npy")
-            + ": expected the columns on the last axis, found shape 1×2×1×2 with the channels on axis 1",
+        "batchnorm: x.npy: expected the columns on the last axis, found shape 1×2×1×2 with the channels on axis 1",
         "hint: --channel-axis -1 if that is where they are; else move them there");
   }
 }

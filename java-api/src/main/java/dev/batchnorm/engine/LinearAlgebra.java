@@ -61,6 +61,9 @@ public abstract class LinearAlgebra {
    */
   public final double[] quadraticForms(double[] s, Values w, int units) {
     int d = rows(w, units);
+    if (units == 0) {
+      return new double[0]; // W does not tell d then
+    }
     check("s", s.length == (long) d * d, d + "×" + d + " values", s.length);
     return doQuadraticForms(s, w, units);
   }
@@ -74,6 +77,9 @@ public abstract class LinearAlgebra {
    */
   public final double[] projections(double[] v, Values w, int units) {
     int d = rows(w, units);
+    if (units == 0) {
+      return new double[0];
+    }
     check("v", v.length == d, d + " values", v.length);
     return doProjections(v, w, units);
   }
@@ -137,7 +143,10 @@ public abstract class LinearAlgebra {
    * @param w d × k values
    */
   public final double[] product(double[] s, double[] w, int units) {
-    int d = units == 0 ? 0 : w.length / units;
+    if (units == 0) {
+      return new double[0];
+    }
+    int d = w.length / units;
     check("s", s.length == (long) d * d, d + "×" + d + " values", s.length);
     return doProduct(s, w, d, units);
   }
