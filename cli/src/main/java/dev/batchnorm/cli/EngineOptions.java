@@ -1,5 +1,6 @@
 package dev.batchnorm.cli;
 
+import dev.batchnorm.EngineUnavailableException;
 import dev.batchnorm.engine.Engine;
 import dev.batchnorm.engine.EngineProvider;
 import dev.batchnorm.engine.Engines;
@@ -27,6 +28,24 @@ final class EngineOptions {
   /** The engine asked for; a named one never falls back to another. */
   Engine engine(Session session) {
     return engine(session, name);
+  }
+
+  /**
+   * The engine asked for, with what it needs for products of matrices; {@code auto} means the Java
+   * engine where that is missing.
+   */
+  Engine forProducts(Session session) {
+    Engine engine = engine(session);
+    try {
+      engine.blas(true);
+      return engine;
+    } catch (EngineUnavailableException e) {
+      if (!name.equals(AUTO)) {
+        throw e;
+      }
+      session.warn(e.getMessage() + "; the Java engine computes");
+      return engine(session, "java");
+    }
   }
 
   /** The engine asked for, where {@code auto} means the given one and no other. */
