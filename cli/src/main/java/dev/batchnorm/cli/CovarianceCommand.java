@@ -68,7 +68,10 @@ final class CovarianceCommand implements Callable<Integer> {
     session.use(global);
     check();
     Reparameterization norm =
-        Reparameterization.builder().engine(engine.engine(session)).level(level.level()).build();
+        Reparameterization.builder()
+            .engine(engine.forLinearAlgebra(session))
+            .level(level.level())
+            .build();
     try (InputFiles inputs = new InputFiles(session);
         OutputFiles outputs = new OutputFiles(session, output)) {
       InputFiles.Input x = inputs.rows(input, format, axes.axes(), DType.F64, narrow.narrow());

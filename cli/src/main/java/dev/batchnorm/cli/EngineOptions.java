@@ -1,5 +1,6 @@
 package dev.batchnorm.cli;
 
+import dev.batchnorm.EngineUnavailableException;
 import dev.batchnorm.engine.Engine;
 import dev.batchnorm.engine.EngineProvider;
 import dev.batchnorm.engine.Engines;
@@ -32,6 +33,24 @@ final class EngineOptions {
   /** The engine asked for, where {@code auto} means the given one and no other. */
   Engine engineOr(Session session, String preferred) {
     return engine(session, name.equals(AUTO) ? preferred : name);
+  }
+
+  /**
+   * The engine asked for; {@code auto} means the next one, after a warning, where the first cannot
+   * do linear algebra here.
+   */
+  Engine forLinearAlgebra(Session session) {
+    Engine engine = engine(session);
+    if (!name.equals(AUTO)) {
+      return engine;
+    }
+    try {
+      engine.linearAlgebra();
+      return engine;
+    } catch (EngineUnavailableException e) {
+      session.warn(String.valueOf(e.getMessage()));
+      return engine(session, "java");
+    }
   }
 
   private Engine engine(Session session, String wanted) {

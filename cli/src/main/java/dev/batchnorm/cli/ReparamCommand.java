@@ -158,7 +158,7 @@ final class ReparamCommand implements Callable<Integer> {
     session.use(global);
     check();
     Reparameterization.Builder builder =
-        Reparameterization.builder().engine(engine.engine(session)).level(level.level());
+        Reparameterization.builder().engine(engine.forLinearAlgebra(session)).level(level.level());
     DType type = dtype();
     Double eps = units.eps();
     if (type != null) {
@@ -174,6 +174,9 @@ final class ReparamCommand implements Callable<Integer> {
       Reparameterization norm = builder.affine(units.affine(inputs, w.channels())).build();
       Layer layer = layer(inputs, norm, w, cells);
       layer.result.warnings().forEach(line -> session.warn(w.name() + ": " + line));
+      if (layer.gradients != null) {
+        layer.gradients.warnings().forEach(line -> session.warn(w.name() + ": " + line));
+      }
       talk(layer.result, norm);
       if (isApart()) {
         writeApart(layer, outputs);
