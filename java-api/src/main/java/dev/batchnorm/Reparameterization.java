@@ -498,9 +498,10 @@ public final class Reparameterization {
       dgamma.set(k, s * p); // (R9)
       double errorOfP = m * norms[k] * sizeOfDy * (ofG + Bound.gamma(d));
       double root = Bound.ofRoot(moments.errorOfQ[k], variance);
+      double ofZero = moments.errorOfQ[k] == 0 ? 0 : Double.POSITIVE_INFINITY;
       gammaBound[k] =
           isConstant
-              ? 0
+              ? ofZero
               : Bound.up(
                   s * errorOfP
                       + Math.abs(s * p) * (root + 3 * Bound.U)
@@ -519,7 +520,7 @@ public final class Reparameterization {
         double value = dweights.values().get(at);
         weightsBound[at] =
             isConstant
-                ? 0
+                ? ofZero
                 : Bound.up(
                     1.05 * Math.abs(a) * error
                         + Math.abs(value) * (root + 3 * Bound.U)

@@ -177,6 +177,9 @@ final class ReparamCommand implements Callable<Integer> {
       Reparameterization norm = builder.affine(units.affine(inputs, w.channels())).build();
       Layer layer = layer(inputs, norm, w, cells);
       layer.result.warnings().forEach(line -> session.warn(w.name() + ": " + line));
+      if (layer.gradients != null) {
+        layer.gradients.warnings().forEach(line -> session.warn(w.name() + ": " + line));
+      }
       talk(layer.result, norm);
       if (isApart()) {
         writeApart(layer, outputs);

@@ -26,7 +26,15 @@ class OpenBlasCommandTest extends CommandTest {
     testdata("graph/x.csv");
   }
 
+  /** What a program prints that says nothing on standard error. */
   private List<String> lines(List<String> nativeClassPath, Class<?> program, String... arguments) {
+    List<String> lines = run(nativeClassPath, program, arguments);
+    assertEquals("", text("errors"));
+    return lines;
+  }
+
+  /** What a program prints; what it says on standard error is in the file errors. */
+  private List<String> run(List<String> nativeClassPath, Class<?> program, String... arguments) {
     List<String> classPath = new ArrayList<>(nativeClassPath);
     classPath.add(
         System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")));
@@ -42,10 +50,7 @@ class OpenBlasCommandTest extends CommandTest {
               .directory(directory.toFile())
               .redirectError(path("errors").toFile())
               .start();
-      List<String> lines =
-          new String(process.getInputStream().readAllBytes(), UTF_8).lines().toList();
-      assertEquals("", text("errors"));
-      return lines;
+      return new String(process.getInputStream().readAllBytes(), UTF_8).lines().toList();
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -110,6 +115,25 @@ class OpenBlasCommandTest extends CommandTest {
     Map<?, ?> engine = engine(lines(withoutOpenBlas(), Main.class, "engines", "--json"));
     assertEquals(true, engine.get("available"));
     assertTrue(String.valueOf(engine.get("blasReason")).matches(reason));
+  }
+
+  @Test
+  void withoutItAutoTakesJavaAndSaysSo() {
+    List<String> expected =
+        List.of(
+            "a,b", "4.666666666666667,0.6666666666666666", "0.6666666666666666,2.6666666666666665");
+    String[] command = {"covariance", "x.csv", "--covariance", "-"};
+    String reason = "OpenBLAS is not available: no library for .* is on the class path";
+    assertEquals(expected, lines(withOpenBlas(), Main.class, command));
+    assertEquals(expected, run(withoutOpenBlas(), Main.class, command));
+    assertTrue(
+        text("errors").matches("batchnorm: warning: " + reason + "; the Java engine computes\n"),
+        text("errors"));
+    String[] named = {"covariance", "x.csv", "--covariance", "-", "--engine", "native"};
+    assertEquals(List.of(), run(withoutOpenBlas(), Main.class, named));
+    assertTrue(
+        text("errors").matches("batchnorm: " + reason + "\nhint: --engine java works here\n"),
+        text("errors"));
   }
 
   private static Map<?, ?> engine(List<String> json) {
