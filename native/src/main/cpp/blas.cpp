@@ -97,6 +97,19 @@ class Libraries {
   int count_ = 0;
 };
 
+// OpenBLAS believes who names its kernels: those of another processor would end the process by a signal.
+bool runs_here(const char* (*core)()) {
+#if defined(__x86_64__)
+  const char* const with_avx512[] = {"SkylakeX", "Cooperlake", "SapphireRapids"};
+  for (const char* name : with_avx512) {
+    if (core != nullptr && strcmp(core(), name) == 0) return bn_isa_available(BN_AVX512) != 0;
+  }
+#else
+  (void)core;
+#endif
+  return true;
+}
+
 const char* open(const char* paths) {
   Libraries libraries;
   {
@@ -115,6 +128,7 @@ const char* open(const char* paths) {
     return because_of_linker();
   }
   libraries.find("openblas_get_corename", &found.core);
+  if (!runs_here(found.core)) return because("OPENBLAS_CORETYPE asks for kernels that this processor cannot run");
   if (strstr(found.config(), "USE64BITINT") != nullptr) return because("its integers have 64 bits, expected 32");
   found.set_num_threads(1);
   libraries.keep();

@@ -3,6 +3,7 @@ package dev.batchnorm.cli;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.abort;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.File;
@@ -13,6 +14,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
@@ -35,6 +37,11 @@ class OpenBlasCommandTest extends CommandTest {
 
   /** What a program prints; what it says on standard error is in the file errors. */
   private List<String> run(List<String> nativeClassPath, Class<?> program, String... arguments) {
+    return run(null, nativeClassPath, program, arguments);
+  }
+
+  private List<String> run(
+      @Nullable String core, List<String> nativeClassPath, Class<?> program, String... arguments) {
     List<String> classPath = new ArrayList<>(nativeClassPath);
     classPath.add(
         System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")));
@@ -45,11 +52,14 @@ class OpenBlasCommandTest extends CommandTest {
     words.add(program.getName());
     words.addAll(List.of(arguments));
     try {
-      Process process =
+      ProcessBuilder builder =
           new ProcessBuilder(words)
               .directory(directory.toFile())
-              .redirectError(path("errors").toFile())
-              .start();
+              .redirectError(path("errors").toFile());
+      if (core != null) {
+        builder.environment().put("OPENBLAS_CORETYPE", core);
+      }
+      Process process = builder.start();
       return new String(process.getInputStream().readAllBytes(), UTF_8).lines().toList();
     } catch (IOException e) {
       throw new UncheckedIOException(e);
@@ -74,6 +84,7 @@ class OpenBlasCommandTest extends CommandTest {
   void noCommandOfBatchNormalizationLoadsAByteOfIt() {
     assumeTrue(
         Files.exists(Path.of("/proc/self/maps")), "skipped: this system has no /proc/self/maps");
+    text("w.csv", "1,2,3\n4,5,6\n");
     List<String> lines =
         lines(
             withOpenBlas(),
@@ -83,11 +94,13 @@ class OpenBlasCommandTest extends CommandTest {
             "backward x.csv --dy y.csv -o g.npz --engine native",
             "stats x.csv --save s.npz --engine native",
             "verify x.csv --engine native",
+            "fold --weights w.csv --running r.npz -o f.npz --engine native",
+            "reparam --weights x.csv --weight-norm -o w.npz --engine native",
             "engines",
             "engines -v");
     List<String> codes = lines.stream().filter(line -> line.startsWith("exit code")).toList();
     assertEquals(List.of("exit code 0"), codes.stream().distinct().toList(), lines::toString);
-    assertEquals(7, codes.size());
+    assertEquals(9, codes.size());
     int opening = lines.lastIndexOf("exit code 0");
     assertTrue(
         lines.subList(0, opening).stream().noneMatch(line -> line.startsWith("mapped")),
@@ -134,6 +147,42 @@ class OpenBlasCommandTest extends CommandTest {
     assertTrue(
         text("errors").matches("batchnorm: " + reason + "\nhint: --engine java works here\n"),
         text("errors"));
+  }
+
+  @Test
+  void exactBitsDoNotDependOnItsKernels() throws IOException {
+    assumeTrue(
+        System.getProperty("os.arch").matches("amd64|x86_64"), "skipped: its kernels are of x86");
+    testdata("iris.csv");
+    text("w.csv", "1,2\n0.5,-1\n3,1\n-2,0.25\n");
+    List<String> expected = digests(null, "java");
+    assertEquals(6, expected.size(), () -> text("errors"));
+    for (String core : List.of("Prescott", "Nehalem", "Sandybridge", "Haswell", "Zen")) {
+      assertEquals(expected, digests(core, "native"), core);
+    }
+    List<String> forAvx512 = digests("SkylakeX", "native");
+    String refused = "OPENBLAS_CORETYPE asks for kernels that this processor cannot run";
+    if (text("errors").contains(refused)) {
+      assertEquals(List.of(), forAvx512);
+      abort("skipped for SkylakeX alone: this processor has no AVX-512");
+    }
+    assertEquals(expected, forAvx512);
+  }
+
+  /** What reparam and covariance of iris.csv are, by weights that are data of their own. */
+  private List<String> digests(@Nullable String core, String engine) {
+    String[] common = {"iris.csv", "--exclude", "species", "--digest", "--engine", engine, "-q"};
+    List<String> digests = new ArrayList<>();
+    for (List<String> command :
+        List.of(
+            List.of("covariance", "-o", "s.npz"),
+            List.of("reparam", "--weights", "w.csv", "-o", "r.npz", "--input"))) {
+      List<String> words = new ArrayList<>(command);
+      words.addAll(List.of(common));
+      run(core, withOpenBlas(), Main.class, words.toArray(String[]::new));
+      text("errors").lines().filter(line -> line.matches("[0-9a-f]{64} .*")).forEach(digests::add);
+    }
+    return digests;
   }
 
   private static Map<?, ?> engine(List<String> json) {
