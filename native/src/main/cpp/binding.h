@@ -7,7 +7,6 @@
 #include <string>
 
 #include "batchnorm.h"
-#include "blas.h"
 
 // Java arrays pinned for the time of one call. Between the first and the last no other JNI function may be called.
 class Pinned {
@@ -356,24 +355,6 @@ static inline const char* jni_blas_open(JNIEnv* env, jclass, jobject libraries) 
   std::string paths((size_t)env->GetArrayLength(array), '\0');
   env->GetByteArrayRegion(array, 0, (jsize)paths.size(), (jbyte*)&paths[0]);
   return bn_blas_open(paths.c_str());
-}
-
-// C = A·Aᵀ of n × k values, the upper triangle: for the test that the functions found are those meant.
-static inline void jni_blas_dsyrk(JNIEnv* env, jclass, jint n, jint k, jobject a, jobject c) {
-  Pinned pin(env);
-  const double* values = pin.in_doubles(a);
-  double* products = pin.out_doubles(c);
-  if (pin.out_of_memory()) return;
-  blas()->dsyrk(BLAS_ROW_MAJOR, BLAS_UPPER, BLAS_NO_TRANSPOSE, n, k, 1, values, k, 0, products, n);
-}
-
-// C = A·B of m × k and k × n values, for the same test.
-static inline void jni_blas_dgemm(JNIEnv* env, jclass, jint m, jint n, jint k, jobject a, jobject b, jobject c) {
-  Pinned pin(env);
-  const double *left = pin.in_doubles(a), *right = pin.in_doubles(b);
-  double* products = pin.out_doubles(c);
-  if (pin.out_of_memory()) return;
-  blas()->dgemm(BLAS_ROW_MAJOR, BLAS_NO_TRANSPOSE, BLAS_NO_TRANSPOSE, m, n, k, 1, left, k, right, n, 0, products, n);
 }
 
 #endif

@@ -49,7 +49,7 @@ public final class Reparameterization {
   private static Engine preferred() {
     Engine engine = Engines.preferred();
     try {
-      engine.linearAlgebra();
+      engine.blas(false);
       return engine;
     } catch (EngineUnavailableException e) {
       return Engines.named("java", 1);

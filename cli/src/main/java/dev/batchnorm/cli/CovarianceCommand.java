@@ -69,7 +69,7 @@ final class CovarianceCommand implements Callable<Integer> {
     check();
     Reparameterization norm =
         Reparameterization.builder()
-            .engine(engine.forLinearAlgebra(session))
+            .engine(engine.forProducts(session))
             .level(level.level())
             .build();
     try (InputFiles inputs = new InputFiles(session);

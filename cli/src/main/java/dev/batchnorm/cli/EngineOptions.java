@@ -30,27 +30,27 @@ final class EngineOptions {
     return engine(session, name);
   }
 
+  /**
+   * The engine asked for, with what it needs for products of matrices; {@code auto} means the Java
+   * engine where that is missing.
+   */
+  Engine forProducts(Session session) {
+    Engine engine = engine(session);
+    try {
+      engine.blas(true);
+      return engine;
+    } catch (EngineUnavailableException e) {
+      if (!name.equals(AUTO)) {
+        throw e;
+      }
+      session.warn(e.getMessage() + "; the Java engine computes");
+      return engine(session, "java");
+    }
+  }
+
   /** The engine asked for, where {@code auto} means the given one and no other. */
   Engine engineOr(Session session, String preferred) {
     return engine(session, name.equals(AUTO) ? preferred : name);
-  }
-
-  /**
-   * The engine asked for; {@code auto} means the next one, after a warning, where the first cannot
-   * do linear algebra here.
-   */
-  Engine forLinearAlgebra(Session session) {
-    Engine engine = engine(session);
-    if (!name.equals(AUTO)) {
-      return engine;
-    }
-    try {
-      engine.linearAlgebra();
-      return engine;
-    } catch (EngineUnavailableException e) {
-      session.warn(String.valueOf(e.getMessage()));
-      return engine(session, "java");
-    }
   }
 
   private Engine engine(Session session, String wanted) {

@@ -157,8 +157,11 @@ final class ReparamCommand implements Callable<Integer> {
   public Integer call() {
     session.use(global);
     check();
+    boolean multiplies = !weightNorm || dy != null;
     Reparameterization.Builder builder =
-        Reparameterization.builder().engine(engine.forLinearAlgebra(session)).level(level.level());
+        Reparameterization.builder()
+            .engine(multiplies ? engine.forProducts(session) : engine.engine(session))
+            .level(level.level());
     DType type = dtype();
     Double eps = units.eps();
     if (type != null) {

@@ -84,4 +84,12 @@ final class WrongProviders {
   public static final class FrozenDgamma extends Provider {}
 
   public static final class FrozenDx extends Provider {}
+
+  public static final class PairSum extends Provider {}
+
+  public static final class Covariance extends Provider {}
+
+  public static final class QuadraticForm extends Provider {}
+
+  public static final class Projection extends Provider {}
 }

@@ -62,9 +62,8 @@ public abstract class Engine {
   }
 
   /**
-   * The passes of linear algebra, made ready at the first call.
-   *
-   * @throws EngineUnavailableException if what they need is not there
+   * The passes of linear algebra. Those that need {@link #blas} open it, and throw an {@link
+   * EngineUnavailableException} where that cannot be done.
    */
   public abstract LinearAlgebra linearAlgebra();
 

@@ -1,6 +1,7 @@
 package dev.batchnorm.contract;
 
 import dev.batchnorm.Affine;
+import dev.batchnorm.CrossSums;
 import dev.batchnorm.DType;
 import dev.batchnorm.ExactSums;
 import dev.batchnorm.GradientParameters;
@@ -43,7 +44,11 @@ public final class WrongEngine extends Engine {
     DBETA,
     DX,
     FROZEN_DGAMMA,
-    FROZEN_DX
+    FROZEN_DX,
+    PAIR_SUM,
+    COVARIANCE,
+    QUADRATIC_FORM,
+    PROJECTION
   }
 
   private final Engine right = Engines.named("java", 1);
@@ -61,7 +66,7 @@ public final class WrongEngine extends Engine {
 
   @Override
   public LinearAlgebra linearAlgebra() {
-    return right.linearAlgebra();
+    return new WrongLinearAlgebra();
   }
 
   @Override
@@ -225,6 +230,76 @@ public final class WrongEngine extends Engine {
             case F32 -> Math.nextUp((float) value);
             case F64 -> Math.nextUp(value);
           });
+    }
+  }
+
+  /** That of the right engine but for the mistake, if it is one of these. */
+  private final class WrongLinearAlgebra extends LinearAlgebra {
+    private final LinearAlgebra algebra = right.linearAlgebra();
+
+    @Override
+    public String description() {
+      return "wrong: " + mistake;
+    }
+
+    @Override
+    protected int threads() {
+      return 1;
+    }
+
+    @Override
+    protected void doAddPairs(Values x, int rows, CrossSums sums) {
+      CrossSums more = CrossSums.of(sums.columns(), x.type());
+      algebra.addPairs(x, more);
+      more.countPairs(-rows); // who calls counts them
+      int last = more.pairs().channels() - 1;
+      if (mistake == Mistake.PAIR_SUM) {
+        more.pairs().addProduct(last, one(more.pairs().product()));
+      }
+      sums.pairs().merge(more.pairs());
+    }
+
+    @Override
+    protected double[] doCovariance(CrossSums sums) {
+      double[] covariance = algebra.covariance(sums);
+      nudge(Mistake.COVARIANCE, covariance, DType.F64);
+      return covariance;
+    }
+
+    @Override
+    protected double[] doQuadraticForms(double[] s, Values w, int units) {
+      double[] forms = algebra.quadraticForms(s, w, units);
+      nudge(Mistake.QUADRATIC_FORM, forms, DType.F64);
+      return forms;
+    }
+
+    @Override
+    protected double[] doProjections(double[] v, Values w, int units) {
+      double[] projections = algebra.projections(v, w, units);
+      nudge(Mistake.PROJECTION, projections, DType.F64);
+      return projections;
+    }
+
+    @Override
+    protected void doAddCentredGram(Values x, int rows, Centre centre, double[] gram) {
+      algebra.addCentredGram(x, centre, gram);
+    }
+
+    @Override
+    protected void doAddCentredProducts(
+        Values a, Centre ofA, Values b, Centre ofB, int rows, double[] products) {
+      algebra.addCentredProducts(a, ofA, b, ofB, products);
+    }
+
+    @Override
+    protected void doAddProjectedMoments(
+        Values x, int rows, Centre centre, double[] w, double[] squares, double[] products) {
+      algebra.addProjectedMoments(x, centre, w, squares, products);
+    }
+
+    @Override
+    protected double[] doProduct(double[] s, double[] w, int d, int units) {
+      return algebra.product(s, w, units);
     }
   }
 }

@@ -87,9 +87,15 @@ class WrongEngineIsCaughtTest {
     return listener.getSummary();
   }
 
-  /** What two engines are compared in: a NaN's payload is the contract's to judge. */
+  /**
+   * What two engines are compared in: a NaN's payload and the sums of pairs are the contract's to
+   * judge.
+   */
   @ParameterizedTest
-  @EnumSource(value = Mistake.class, mode = EnumSource.Mode.EXCLUDE, names = "NAN_PAYLOAD")
+  @EnumSource(
+      value = Mistake.class,
+      mode = EnumSource.Mode.EXCLUDE,
+      names = {"NAN_PAYLOAD", "PAIR_SUM"})
   void theComparisonOfEnginesCatches(Mistake wrong) {
     Shape shape = Shape.of(Layout.NC, 20, 3);
     Engine engine = new WrongEngine(wrong);
@@ -104,6 +110,8 @@ class WrongEngineIsCaughtTest {
       }
       Batch dy = Data.SMALL_INTEGERS.batch(shape, type, 2);
       all.addAll(comparison.training(x, dy, type));
+      Batch w = Data.SMALL_INTEGERS.batch(Shape.of(Layout.NC, 3, 2), type, 3);
+      all.addAll(comparison.reparameterization(w, x, type));
       all.addAll(comparison.given(x, new double[3], new double[] {1, 2, 3}, dy, type));
     }
     assertTrue(all.stream().anyMatch(c -> c.differing() > 0), wrong + " passed the comparison");

@@ -462,13 +462,4 @@ final class Kernels {
   /** Null unless it is open and tells. */
   @Name("bn_blas_core")
   static native @Nullable String blasCore();
-
-  /** C = A·Aᵀ, the upper triangle; for tests. OpenBLAS must be open. */
-  @Name("jni_blas_dsyrk")
-  static native void dsyrk(@Raw(withEnv = true) int n, int k, @Raw Object a, @Raw Object c);
-
-  /** C = A·B; for tests. OpenBLAS must be open. */
-  @Name("jni_blas_dgemm")
-  static native void dgemm(
-      @Raw(withEnv = true) int m, int n, int k, @Raw Object a, @Raw Object b, @Raw Object c);
 }

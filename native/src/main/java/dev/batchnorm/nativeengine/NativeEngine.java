@@ -51,7 +51,6 @@ final class NativeEngine extends Engine {
 
   @Override
   public LinearAlgebra linearAlgebra() {
-    OpenBlas.open();
     return new NativeLinearAlgebra(isa, threads);
   }
 

@@ -6,8 +6,8 @@ import dev.batchnorm.Values;
 import dev.batchnorm.engine.LinearAlgebra;
 
 /**
- * The passes of linear algebra by C++ kernels: products of matrices through OpenBLAS, which must be
- * open, on one thread of each of ours.
+ * The passes of linear algebra by C++ kernels: products of matrices through OpenBLAS, which is
+ * opened by the first pass that needs it, on one thread of each of ours.
  */
 final class NativeLinearAlgebra extends LinearAlgebra {
   private final InstructionSet isa;
@@ -30,6 +30,7 @@ final class NativeLinearAlgebra extends LinearAlgebra {
 
   @Override
   protected void doAddPairs(Values x, int rows, CrossSums sums) {
+    OpenBlas.open();
     ExactSums pairs = sums.pairs();
     double[] before = pairs.limbs() == null ? pairs.terms().clone() : new double[0];
     int status = addPairs(x, rows, sums);
@@ -124,6 +125,7 @@ final class NativeLinearAlgebra extends LinearAlgebra {
 
   @Override
   protected void doAddCentredGram(Values x, int rows, Centre centre, double[] gram) {
+    OpenBlas.open();
     Memory at = Memory.of(x);
     NativeEngine.check(
         Kernels.addCentredGram(
@@ -143,6 +145,7 @@ final class NativeLinearAlgebra extends LinearAlgebra {
   @Override
   protected void doAddCentredProducts(
       Values a, Centre ofA, Values b, Centre ofB, int rows, double[] products) {
+    OpenBlas.open();
     Memory aAt = Memory.of(a);
     Memory bAt = Memory.of(b);
     NativeEngine.check(
@@ -170,6 +173,7 @@ final class NativeLinearAlgebra extends LinearAlgebra {
   @Override
   protected void doAddProjectedMoments(
       Values x, int rows, Centre centre, double[] w, double[] squares, double[] products) {
+    OpenBlas.open();
     Memory at = Memory.of(x);
     NativeEngine.check(
         Kernels.addProjectedMoments(
@@ -191,6 +195,7 @@ final class NativeLinearAlgebra extends LinearAlgebra {
 
   @Override
   protected double[] doProduct(double[] s, double[] w, int d, int units) {
+    OpenBlas.open();
     double[] product = new double[d * units];
     NativeEngine.check(Kernels.multiply(isa.code(), threads, d, d, s, units, w, product));
     return product;
