@@ -1,7 +1,7 @@
 #!/bin/sh
 # The covariance of N(0,1) data at both levels, interleaved with numpy.cov: median and extremes, in milliseconds.
 # Usage: benchmark/covariance.sh [ROWSxCOLUMNS:TYPE...]     "make bench" builds first, as with JMH="-l"
-# Environment: THREADS="1 2", RUNS=5, OPENBLAS_CORETYPE for both, as a numpy of Debian 12 needs it on newer processors.
+# Environment: THREADS="1 2", TURNS=3 of RUNS=5 each, OPENBLAS_CORETYPE for both, as a numpy of Debian 12 needs it on newer processors.
 set -eu
 cd "$(dirname "$0")/.."
 classpath=$(echo benchmark/target/batchnorm-benchmark-*.jar):$(cat benchmark/target/classpath)
@@ -11,7 +11,7 @@ sh benchmark/machine.sh benchmark/covariance.sh "$@"
 for workload; do
   type=${workload#*:} sizes=${workload%:*}
   for threads in ${THREADS:-1 2}; do
-    for turn in 1 2 3; do
+    for turn in $(seq "${TURNS:-3}"); do
       echo "$workload, $threads threads"
       "$java" -Xmx8g -cp "$classpath" dev.batchnorm.benchmark.CovarianceTimes "${sizes%x*}" "${sizes#*x}" "$type" \
         "$threads" "${RUNS:-5}"

@@ -100,9 +100,13 @@ class Libraries {
 // OpenBLAS believes who names its kernels: those of another processor would end the process by a signal.
 bool runs_here(const char* (*core)()) {
 #if defined(__x86_64__)
-  const char* const with_avx512[] = {"SkylakeX", "Cooperlake", "SapphireRapids"};
-  for (const char* name : with_avx512) {
-    if (core != nullptr && strcmp(core(), name) == 0) return bn_isa_available(BN_AVX512) != 0;
+  const struct {
+    const char* core;
+    int isa;
+  } needs[] = {{"SkylakeX", BN_AVX512}, {"Cooperlake", BN_AVX512}, {"SapphireRapids", BN_AVX512},
+               {"Haswell", BN_AVX2},    {"Zen", BN_AVX2},           {"Excavator", BN_AVX2}};
+  for (const auto& need : needs) {
+    if (core != nullptr && strcmp(core(), need.core) == 0) return bn_isa_available(need.isa) != 0;
   }
 #else
   (void)core;

@@ -5,9 +5,9 @@
 #include <stdint.h>
 
 // cblas.h's numbers.
-enum { BLAS_ROW_MAJOR = 101, BLAS_COLUMN_MAJOR = 102 };
+enum { BLAS_ROW_MAJOR = 101 };
 enum { BLAS_NO_TRANSPOSE = 111, BLAS_TRANSPOSE = 112 };
-enum { BLAS_UPPER = 121, BLAS_LOWER = 122 };
+enum { BLAS_UPPER = 121 };
 
 // cblas.h's functions. Each runs on the thread that calls it, and several threads may call at once.
 struct Blas {

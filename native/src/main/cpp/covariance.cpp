@@ -9,7 +9,6 @@
 #include <memory>
 #include <mutex>
 #include <new>
-#include <vector>
 
 #include "batchnorm.h"
 #include "blas.h"
@@ -79,11 +78,8 @@ class SlicedRows {
         rest_(BLOCK_ROWS * columns),
         largest_(columns),
         shift_(columns),
-        products_(columns * columns) {}
-
-  ~SlicedRows() {
-    for (double* slice : slices_) free(slice);
-  }
+        products_(columns * columns),
+        slices_(MOST_SLICES * BLOCK_ROWS * columns) {}
 
   void read(int type, const void* x, int64_t rows) {
     rows_ = rows;
@@ -100,7 +96,7 @@ class SlicedRows {
     for (int both = 0; both <= 2 * (used_ - 1); both++) {
       double beta = 0;
       for (int s = std::max(0, both - used_ + 1); 2 * s <= both; s++) {
-        const double *a = slices_[s], *b = slices_[both - s];
+        const double *a = slice(s), *b = slice(both - s);
         if (2 * s == both) {
           blas()->dsyrk(BLAS_ROW_MAJOR, BLAS_UPPER, BLAS_TRANSPOSE, n, rows, 1, a, n, beta, products_.values, n);
         } else {
@@ -135,19 +131,20 @@ class SlicedRows {
       // The slice's unit is 2^(exponent + 1 − SLICE_BITS·(used + 1)), and 52 bits above it 1.5·2^k ends.
       shift_.values[j] = fits(exponent) ? ldexp(1.5, exponent + 53 - SLICE_BITS * (used_ + 1)) : 0;
     }
-    if (used_ == (int)slices_.size()) slices_.push_back(doubles(BLOCK_ROWS * columns_));
-    double* slice = slices_[used_++];
-    int64_t left = kernels_.cut_slice(rows_, columns_, shift_.values, rest_.values, slice);
+    double* cut = slice(used_++);
+    int64_t left = kernels_.cut_slice(rows_, columns_, shift_.values, rest_.values, cut);
     if (all_fit) return left;
     for (int64_t j = 0; j < columns_; j++) {
       if (fits(exponent_of(largest_.values[j]))) continue;
       for (int64_t at = j; at < rows_ * columns_; at += columns_) {
         rest_.values[at] = values_.values[at];
-        slice[at] = 0;
+        cut[at] = 0;
       }
     }
     return left;
   }
+
+  double* slice(int s) { return slices_.values + s * BLOCK_ROWS * columns_; }
 
   // The least e with |x| < 2^e for all x of a column.
   static int exponent_of(double largest) {
@@ -161,8 +158,7 @@ class SlicedRows {
   const Kernels& kernels_;
   int64_t columns_;
   int64_t rows_ = 0;
-  Memory values_, rest_, largest_, shift_, products_;
-  std::vector<double*> slices_;
+  Memory values_, rest_, largest_, shift_, products_, slices_;
   int used_ = 0;
 };
 
@@ -175,7 +171,7 @@ int32_t for_blocks(bn_how how, int64_t rows, const Make& make, const Work& work,
   std::atomic<int64_t> next{0};
   std::atomic<bool> out_of_memory{false};
   parallel(how.threads, parts, [&](int64_t) {
-    out_of_memory = out_of_memory | (if_memory([&] {
+    int32_t status = if_memory([&] {
       auto state = make();
       for (int64_t block = next++; block < blocks; block = next++) {
         int64_t first = block * BLOCK_ROWS;
@@ -183,7 +179,8 @@ int32_t for_blocks(bn_how how, int64_t rows, const Make& make, const Work& work,
       }
       end(*state);
       return (int32_t)BN_OK;
-    }) != BN_OK);
+    });
+    if (status != BN_OK) out_of_memory = true;
   });
   return out_of_memory ? BN_OUT_OF_MEMORY : BN_OK;
 }
@@ -198,8 +195,6 @@ struct Centred {
     memset(squares.values, 0, sizeof(double) * (size_t)units);
   }
 };
-
-std::mutex adding;
 
 void add_all(int64_t count, const double* from, double* to) {
   for (int64_t i = 0; i < count; i++) to[i] += from[i];
@@ -251,6 +246,7 @@ int32_t bn_covariances(bn_how how, int64_t columns, int32_t x_type, bn_sums sing
 
 int32_t bn_add_centred_gram(bn_how how, int64_t rows, int64_t columns, int32_t x_type, const void* x,
                             const double* mean, const double* mean_lo, double* gram) {
+  std::mutex mutex;
   int n = (int)columns;
   return for_blocks(
       how, rows,
@@ -262,7 +258,7 @@ int32_t bn_add_centred_gram(bn_how how, int64_t rows, int64_t columns, int32_t x
                       own.sums.values, n);
       },
       [&](Centred& own) {
-        std::lock_guard<std::mutex> lock(adding);
+        std::lock_guard<std::mutex> lock(mutex);
         for (int64_t i = 0; i < columns; i++) {
           add_all(columns - i, own.sums.values + i * columns + i, gram + i * columns + i);
         }
@@ -272,6 +268,7 @@ int32_t bn_add_centred_gram(bn_how how, int64_t rows, int64_t columns, int32_t x
 int32_t bn_add_centred_products(bn_how how, int64_t rows, int64_t columns, int32_t a_type, const void* a,
                                 const double* a_mean, const double* a_mean_lo, int64_t units, int32_t b_type,
                                 const void* b, const double* b_mean, const double* b_mean_lo, double* products) {
+  std::mutex mutex;
   int n = (int)columns, k = (int)units;
   const Kernels& table = kernels(how.isa);
   return for_blocks(
@@ -284,7 +281,7 @@ int32_t bn_add_centred_products(bn_how how, int64_t rows, int64_t columns, int32
                       own.other.values, k, 1, own.sums.values, k);
       },
       [&](Centred& own) {
-        std::lock_guard<std::mutex> lock(adding);
+        std::lock_guard<std::mutex> lock(mutex);
         add_all(columns * units, own.sums.values, products);
       });
 }
@@ -292,6 +289,7 @@ int32_t bn_add_centred_products(bn_how how, int64_t rows, int64_t columns, int32
 int32_t bn_add_projected_moments(bn_how how, int64_t rows, int64_t columns, int32_t x_type, const void* x,
                                  const double* mean, const double* mean_lo, int64_t units, const double* w,
                                  double* squares, double* products) {
+  std::mutex mutex;
   int n = (int)columns, k = (int)units;
   return for_blocks(
       how, rows,
@@ -301,14 +299,16 @@ int32_t bn_add_projected_moments(bn_how how, int64_t rows, int64_t columns, int3
         double *c = own.rows.values, *z = own.other.values;
         kernels(how.isa).centre_rows[x_type](from, count, columns, mean, mean_lo, c);
         blas()->dgemm(BLAS_ROW_MAJOR, BLAS_NO_TRANSPOSE, BLAS_NO_TRANSPOSE, (int)count, k, n, 1, c, n, w, k, 0, z, k);
-        for (int64_t r = 0; r < count; r++) {
-          for (int64_t i = 0; i < units; i++) own.squares.values[i] += z[r * units + i] * z[r * units + i];
+        for (int64_t i = 0; i < units; i++) {
+          double sum = 0;
+          for (int64_t at = i; at < count * units; at += units) sum += z[at] * z[at];
+          own.squares.values[i] += sum;
         }
         blas()->dgemm(BLAS_ROW_MAJOR, BLAS_TRANSPOSE, BLAS_NO_TRANSPOSE, n, k, (int)count, 1, c, n, z, k, 1,
                       own.sums.values, k);
       },
       [&](Centred& own) {
-        std::lock_guard<std::mutex> lock(adding);
+        std::lock_guard<std::mutex> lock(mutex);
         add_all(units, own.squares.values, squares);
         add_all(columns * units, own.sums.values, products);
       });

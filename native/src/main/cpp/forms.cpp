@@ -67,7 +67,7 @@ Integer form(int64_t count, const double* s, const double* panel) {
   return sum;
 }
 
-// Panels of units, each made and used by one task: compute(panel, sizes of each unit, to, undecided), then for units left
+// Panels of units, each made and used by one task: estimate(panel, result, undecided), then for units left
 // finish(the unit in its panel).
 template <class Estimate, class Finish>
 int32_t for_panels(bn_how how, int64_t rows, int64_t units, int type, const void* w, const Sizes& sizes, double* to,

@@ -2,7 +2,6 @@ package dev.batchnorm;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -84,21 +83,20 @@ public record Covariance(
     return covariance[i * columns() + j];
   }
 
-  /** Whether every mean and covariance is a finite number. */
-  public boolean isFinite() {
-    return IntStream.range(0, mean.length).allMatch(i -> Double.isFinite(mean[i]))
-        && IntStream.range(0, covariance.length).allMatch(i -> Double.isFinite(covariance[i]));
+  /** What a user should know of data of so many rows. */
+  public static List<String> warnings(long rows) {
+    if (rows == 0) {
+      return List.of("no rows: the mean and the covariance are NaN");
+    }
+    return rows == 1 ? List.of("1 row: nothing varies, so the covariance is 0") : List.of();
   }
 
   /** One line for each thing a user should know about the data behind it. */
   public List<String> warnings() {
-    List<String> warnings = new ArrayList<>();
-    if (count == 0 && columns() > 0 && Double.isNaN(mean[0])) {
-      warnings.add("no rows: the mean and the covariance are NaN");
+    boolean isGiven = count == 0 && !(columns() > 0 && Double.isNaN(mean[0]));
+    List<String> warnings = new ArrayList<>(isGiven ? List.of() : warnings(count));
+    if (count == 0 && !isGiven) {
       return warnings;
-    }
-    if (count == 1) {
-      warnings.add("1 row: nothing varies, so the covariance is 0");
     }
     Statistics.warn(
         warnings,

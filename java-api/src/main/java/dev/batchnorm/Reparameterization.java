@@ -49,7 +49,7 @@ public final class Reparameterization {
   private static Engine preferred() {
     Engine engine = Engines.preferred();
     try {
-      engine.blas(false);
+      engine.blas(true);
       return engine;
     } catch (EngineUnavailableException e) {
       return Engines.named("java", 1);
@@ -66,7 +66,11 @@ public final class Reparameterization {
     return engine;
   }
 
-  /** What computes sums of products, in a few words. */
+  /**
+   * What computes sums of products, in a few words; opens the library that does, if there is one.
+   *
+   * @throws EngineUnavailableException if it does not open
+   */
   public String description() {
     return algebra.description();
   }
@@ -121,6 +125,8 @@ public final class Reparameterization {
    *
    * @param x m × d: any array with its channels on the last axis, or of one axis
    * @throws InputException if x cannot be read, or has too many columns
+   * @throws EngineUnavailableException if the engine's library for products of matrices does not
+   *     open
    * @throws IllegalArgumentException if the channels are not on the last axis
    */
   public Covariance covariance(Source x) {
@@ -141,7 +147,7 @@ public final class Reparameterization {
       for (int j = i; j < d; j++) {
         int at = i * d + j;
         gram[at] = i == j ? statistics.variance()[i] : gram[at] / m;
-        bound[at] = i == j ? Bound.U * gram[at] : Bound.up(relative * std[i] * std[j]);
+        bound[at] = i == j ? Bound.U * gram[at] : Bound.up(Bound.part(relative, std[i] * std[j]));
         gram[j * d + i] = gram[at];
         bound[j * d + i] = bound[at];
       }
@@ -206,9 +212,10 @@ public final class Reparameterization {
     double worst = Bound.U;
     int d = covariance.columns();
     for (int i = 0; i < d; i++) {
-      for (int j = 0; j < i; j++) {
+      for (int j = 0; j <= i; j++) {
         double size = Math.sqrt(covariance.at(i, i)) * Math.sqrt(covariance.at(j, j));
-        worst = Math.max(worst, size > 0 ? bound[i * d + j] / size : 0);
+        double error = bound[i * d + j];
+        worst = Math.max(worst, error == 0 ? 0 : error / size);
       }
     }
     return Bound.up(worst);
@@ -254,6 +261,9 @@ public final class Reparameterization {
    *
    * @param w W, d × k, one unit a column
    * @param x m × d
+   * @throws InputException if x cannot be read, or has too many columns
+   * @throws EngineUnavailableException if the engine's library for products of matrices does not
+   *     open
    * @throws IllegalArgumentException if W does not have as many rows as x has columns, or γ or β
    *     was given for another number of units
    */
@@ -370,14 +380,8 @@ public final class Reparameterization {
     double[] a = new double[units];
     Arrays.setAll(a, k -> q[k] + eps == 0 ? 0.0 : gamma[k] * statistics.inverseStd()[k]);
     Batch weights = Batch.zeros(w.shape(), type);
-    engine.inputGradient( // (R4) as (B4): RN_T(a·w)
-        w.values(),
-        w.values(),
-        w.shape().view(),
-        new Normalisation(statistics, a, beta),
-        new GradientParameters(a, a, a, a, a, type),
-        0,
-        weights.values());
+    Normalisation scaling = new Normalisation(statistics, a, beta);
+    engine.scale(w.values(), w.shape().view(), scaling, 0, weights.values()); // (R4)
     Values bias = Values.allocate(type, units);
     double[] sizes = norms(w, Arrays.stream(mean).map(Math::abs).toArray());
     double[] weightsBound = new double[w.values().count()];
@@ -404,11 +408,14 @@ public final class Reparameterization {
 
   /**
    * The gradients of W, γ and β through mean and covariance (R8, R9), given the gradient of Y = X·Ŵ
-   * + b̂. Both sources are read twice.
+   * + b̂; x is read three times, dy twice.
    *
    * @param dy m × k
    * @param x m × d
    * @param w W, d × k, one unit a column
+   * @throws InputException if x or dy cannot be read
+   * @throws EngineUnavailableException if the engine's library for products of matrices does not
+   *     open
    * @throws IllegalArgumentException if the sizes do not fit each other, or γ was given for another
    *     number of units
    */
@@ -428,6 +435,9 @@ public final class Reparameterization {
    * @param dy m × k
    * @param x m × d
    * @param w W, d × k, one unit a column
+   * @throws InputException if x or dy cannot be read
+   * @throws EngineUnavailableException if the engine's library for products of matrices does not
+   *     open
    * @throws IllegalArgumentException if the sizes do not fit each other, or γ was given for another
    *     number of units
    */
@@ -503,18 +513,17 @@ public final class Reparameterization {
           isConstant
               ? ofZero
               : Bound.up(
-                  s * errorOfP
+                  1.05 * s * errorOfP
                       + Math.abs(s * p) * (root + 3 * Bound.U)
                       + Bound.ofRounding(type, s * p));
       for (int i = 0; i < d; i++) {
         int at = i * units + k;
         double along = isConstant ? 0 : t[at] * (p / variance);
         dweights.values().set(at, a * (g[at] - along)); // (R8)
+        double errorOfT = moments.errorOfT * sizes[i] * norms[k];
         double error =
             m * sizes[i] * sizeOfDy * ofG
-                + (Math.abs(p) * moments.errorOfT * sizes[i] * norms[k]
-                        + Math.abs(t[at]) * errorOfP)
-                    / variance
+                + (Math.abs(p) * errorOfT + (Math.abs(t[at]) + errorOfT) * errorOfP) / variance
                 + Math.abs(along) * (2.1 * root + 5 * Bound.U)
                 + 2 * Bound.U * Math.abs(g[at]);
         double value = dweights.values().get(at);
@@ -537,7 +546,7 @@ public final class Reparameterization {
     long rows = rowsAtOnce(x, d);
     rows = Math.min(rows, rowsAtOnce(dy, units));
     long chunks = 0;
-    for (long first = 0; first < m; first += rows, chunks++) {
+    for (long first = 0; first < m && d > 0 && units > 0; first += rows, chunks++) {
       int count = (int) Math.min(rows, m - first);
       Values xs = x.chunk(first * d, count * d);
       Values dys = dy.chunk(first * units, count * units);
@@ -550,13 +559,14 @@ public final class Reparameterization {
     return BatchNorm.builder().engine(engine).eps(0).build().statistics(x);
   }
 
-  private static int rowsAtOnce(Source x, int columns) {
-    int values = Math.min(CHUNK, x.chunkLimit());
-    return Math.max(1, values / Math.max(columns, 1));
+  /** Enough for every thread, as far as the source can give them. */
+  private int rowsAtOnce(Source x, int columns) {
+    long values = Math.max(CHUNK, (long) LinearAlgebra.BLOCK * engine.threads() * columns);
+    return (int) Math.max(1, Math.min(values, x.chunkLimit()) / Math.max(columns, 1));
   }
 
   /** Gives whole rows to the pass, chunk by chunk; returns the number of chunks. */
-  private static long forChunks(Source x, Consumer<Values> pass) {
+  private long forChunks(Source x, Consumer<Values> pass) {
     int d = x.shape().channels();
     long m = x.shape().view().outer();
     int rows = rowsAtOnce(x, d);
@@ -596,6 +606,9 @@ public final class Reparameterization {
   }
 
   private static void checkOutputGradient(Source dy, Source x, Batch w) {
+    if (dy.hasGaps()) {
+      throw new IllegalArgumentException(dy.name() + ": expected no absent values, found some");
+    }
     View view = dy.shape().view();
     long m = x.shape().view().outer();
     int units = w.shape().channels();
@@ -682,8 +695,7 @@ public final class Reparameterization {
     /**
      * The settings, ready to compute.
      *
-     * @throws EngineUnavailableException if what the engine that was set needs for linear algebra
-     *     is not there
+     * @throws EngineUnavailableException if no engine was set and none can run here
      */
     public Reparameterization build() {
       return new Reparameterization(this);

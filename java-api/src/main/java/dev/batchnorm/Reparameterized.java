@@ -38,11 +38,16 @@ public record Reparameterized(
     warn(
         warnings,
         k -> q[k] + eps == 0 && isNaN(k),
-        "its weights are all 0 and cannot be normalized: NaN");
+        "its squares add up to 0, so it cannot be normalized: NaN");
     warn(warnings, k -> Double.isNaN(q[k]), "values that are not finite: NaN");
     warn(
         warnings,
-        k -> q[k] + eps >= 0 && !isSure(k) && !isNaN(k),
+        k -> q[k] == Double.POSITIVE_INFINITY,
+        "its variance exceeds binary64 and is inf, so its weights are 0");
+    warn(warnings, this::overflows, "its weights or bias exceed " + bias.type().label());
+    warn(
+        warnings,
+        k -> q[k] < Double.POSITIVE_INFINITY && !isSure(k) && !isNaN(k) && !overflows(k),
         "its variance is within rounding of 0, so its weights mean little");
     return warnings;
   }
@@ -50,6 +55,14 @@ public record Reparameterized(
   /** Whether the unit's results have a bound. */
   private boolean isSure(int unit) {
     return biasBound[unit] < Double.POSITIVE_INFINITY;
+  }
+
+  private boolean overflows(int unit) {
+    boolean any = Double.isInfinite(bias.get(unit));
+    for (int i = unit; i < weights.values().count(); i += q.length) {
+      any |= Double.isInfinite(weights.values().get(i));
+    }
+    return any;
   }
 
   private boolean isNaN(int unit) {

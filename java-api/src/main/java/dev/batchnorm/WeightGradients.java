@@ -30,7 +30,13 @@ public record WeightGradients(
         warnings,
         "unit",
         gammaBound.length,
-        k -> gammaBound[k] == Double.POSITIVE_INFINITY,
+        k -> Double.isNaN(dgamma.get(k)),
+        "values that are not finite: NaN");
+    Statistics.warn(
+        warnings,
+        "unit",
+        gammaBound.length,
+        k -> Double.isFinite(dgamma.get(k)) && gammaBound[k] == Double.POSITIVE_INFINITY,
         "its variance is within rounding of 0, so its gradients mean little");
     return warnings;
   }

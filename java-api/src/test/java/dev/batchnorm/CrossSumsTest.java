@@ -192,7 +192,7 @@ class CrossSumsTest {
       Reparameterization norm = Reparameterization.builder().level(level).build();
       Covariance none = norm.covariance(rows(DType.F64, 2));
       assertEquals(List.of("no rows: the mean and the covariance are NaN"), none.warnings());
-      assertTrue(Double.isNaN(none.mean()[1]) && Double.isNaN(none.at(0, 1)) && !none.isFinite());
+      assertTrue(Double.isNaN(none.mean()[1]) && Double.isNaN(none.at(0, 1)));
       Covariance one = norm.covariance(rows(DType.F64, 2, 3, 4));
       assertEquals(List.of("1 row: nothing varies, so the covariance is 0"), one.warnings());
       assertArrayEquals(new double[4], one.covariance());

@@ -106,7 +106,8 @@ class ReparameterizationTest {
     assertArrayEquals(new double[] {25, 0, 1}, layer.q());
     assertEquals("weight normalization", layer.road());
     assertEquals(
-        List.of("unit 1: its weights are all 0 and cannot be normalized: NaN"), layer.warnings());
+        List.of("unit 1: its squares add up to 0, so it cannot be normalized: NaN"),
+        layer.warnings());
   }
 
   @Test

@@ -405,7 +405,6 @@ class BatchNormFromKotlinTest {
         val s: Covariance = norm.covariance(merged)
         assertArrayEquals(s.covariance, norm.covariance(x).covariance)
         assertNull(s.bound)
-        assertTrue(s.isFinite && s.warnings().isEmpty() && s.columns() == 2)
         assertEquals(s.at(0, 1), s.at(1, 0))
 
         val layer: Reparameterized = norm.weights(w, s)

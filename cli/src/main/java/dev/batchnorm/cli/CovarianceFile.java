@@ -36,7 +36,7 @@ record CovarianceFile(String name, Covariance covariance) {
     boolean isAlone = members == null || !members.contains(COVARIANCE);
     InputFiles.Stored stored =
         members == null
-            ? file.only()
+            ? InputFiles.ofOwnTable(file::only)
             : isAlone
                 ? InputFiles.only(
                     argument, inputs.arrays("--covariance", argument, text), COVARIANCE)

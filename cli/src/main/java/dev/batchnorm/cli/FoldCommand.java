@@ -10,7 +10,6 @@ import dev.batchnorm.Shape;
 import dev.batchnorm.Source;
 import dev.batchnorm.Statistics;
 import dev.batchnorm.Values;
-import dev.batchnorm.format.FileFormat;
 import dev.batchnorm.format.npz.NpzWriter;
 import dev.batchnorm.verify.FoldDifference;
 import java.util.concurrent.Callable;
@@ -175,17 +174,7 @@ final class FoldCommand implements Callable<Integer> {
       throw new UsageException(
           "--groups: expected --layer conv or conv-transpose beside it, found linear");
     }
-    output.check();
-    if (isApart() && output.isGiven()) {
-      throw new UsageException(
-          "-o: expected either -o or --folded-weights and --folded-bias, found both");
-    }
-    FileFormat format = isApart() ? FileFormat.NPZ : output.format("-o", output.target());
-    if (format != null && format != FileFormat.NPZ) {
-      throw new UsageException(
-          "-o: expected NPZ for several arrays, found " + format.label(),
-          "--folded-weights FILE --folded-bias FILE write one array each");
-    }
+    output.checkSeveral(isApart(), "--folded-weights", "--folded-bias");
     if (json && check == null) {
       throw new UsageException("--json: expected --check beside it, found none");
     }

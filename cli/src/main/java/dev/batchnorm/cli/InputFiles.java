@@ -487,6 +487,20 @@ final class InputFiles implements AutoCloseable {
     }
   }
 
+  /**
+   * Reads a table that the options for INPUT's columns and cells are not about: no hint to them.
+   */
+  static <T> T ofOwnTable(Supplier<T> read) {
+    try {
+      return read.get();
+    } catch (InputException e) {
+      String hint = e.hint();
+      boolean isAboutInput =
+          hint != null && (hint.startsWith("--missing") || hint.startsWith("--columns"));
+      throw isAboutInput ? new InputException(String.valueOf(e.getMessage()), null, e) : e;
+    }
+  }
+
   /** Whether the argument is {@code file.npz:member}. */
   static boolean namesMember(String argument) {
     return place(argument).member() != null;

@@ -280,6 +280,9 @@ final class OutputFiles implements AutoCloseable {
   }
 
   private AtomicOutput open(String option, String target, FileFormat format) {
+    if (target.isEmpty()) {
+      throw new UsageException(option + ": expected a file, found an empty name");
+    }
     boolean isPath = !target.equals(OutputOptions.STANDARD_OUTPUT);
     String place = isPath ? place(path(target)) : target;
     String other = place.equals("/dev/null") ? null : optionOfTarget.put(place, option);

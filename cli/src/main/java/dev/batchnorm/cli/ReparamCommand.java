@@ -146,8 +146,8 @@ final class ReparamCommand implements Callable<Integer> {
   @Mixin private GlobalOptions global = new GlobalOptions();
 
   /** What was computed. */
-  private record Layer(
-      Weights w, Reparameterized result, @Nullable WeightGradients gradients, boolean isBounded) {}
+  private record Result(
+      Weights w, Reparameterized layer, @Nullable WeightGradients gradients, boolean isBounded) {}
 
   ReparamCommand(Session session) {
     this.session = session;
@@ -175,16 +175,17 @@ final class ReparamCommand implements Callable<Integer> {
       DType cells = type == null ? DType.F64 : type;
       Weights w = Weights.read(inputs, weights, format.text(), cells, narrow.narrow());
       Reparameterization norm = builder.affine(units.affine(inputs, w.channels())).build();
-      Layer layer = layer(inputs, norm, w, cells);
-      layer.result.warnings().forEach(line -> session.warn(w.name() + ": " + line));
-      if (layer.gradients != null) {
-        layer.gradients.warnings().forEach(line -> session.warn(w.name() + ": " + line));
+      Result result = result(inputs, norm, w, cells);
+      result.layer.warnings().forEach(line -> session.warn(w.name() + ": " + line));
+      if (result.gradients != null) {
+        result.gradients.warnings().forEach(line -> session.warn(w.name() + ": " + line));
+        session.talk(w.name() + ": gradients " + result.gradients.road());
       }
-      talk(layer.result, norm);
+      talk(result.layer, norm);
       if (isApart()) {
-        writeApart(layer, outputs);
+        writeApart(result, outputs);
       } else {
-        write(layer, outputs);
+        write(result, outputs);
       }
       outputs.finish();
     }
@@ -251,7 +252,7 @@ final class ReparamCommand implements Callable<Integer> {
         || dbeta != null;
   }
 
-  private Layer layer(InputFiles inputs, Reparameterization norm, Weights w, DType cells) {
+  private Result result(InputFiles inputs, Reparameterization norm, Weights w, DType cells) {
     boolean isFast = norm.level() == Level.FAST;
     if (covariance != null) {
       CovarianceFile file = CovarianceFile.read(inputs, covariance, mean, format.text());
@@ -259,10 +260,10 @@ final class ReparamCommand implements Callable<Integer> {
       w.requireRows(
           new Channels(s.columns(), "columns of " + file.name() + ", " + s.columns() + " in all"));
       boolean isBounded = isFast || s.level() == Level.FAST;
-      return new Layer(w, norm.weights(w.batch(), s), null, isBounded);
+      return new Result(w, norm.weights(w.batch(), s), null, isBounded);
     }
     if (input == null) {
-      return new Layer(w, norm.weightNorm(w.batch()), null, false);
+      return new Result(w, norm.weightNorm(w.batch()), null, false);
     }
     Axes layout = axes.axes();
     InputFiles.Input xInput = inputs.rows(input, format, layout, cells, narrow.narrow());
@@ -272,15 +273,17 @@ final class ReparamCommand implements Callable<Integer> {
     if (weightNorm) {
       WeightGradients gradients =
           gradient == null ? null : norm.weightNormGradients(gradient, x, w.batch());
-      return new Layer(w, norm.weightNorm(w.batch()), gradients, false);
+      return new Result(w, norm.weightNorm(w.batch()), gradients, false);
     }
     WeightGradients gradients = gradient == null ? null : norm.gradients(gradient, x, w.batch());
     if (isFast) {
-      return new Layer(w, norm.weights(w.batch(), x), gradients, true);
+      Covariance.warnings(x.shape().view().outer())
+          .forEach(line -> session.warn(x.name() + ": " + line));
+      return new Result(w, norm.weights(w.batch(), x), gradients, true);
     }
     Covariance s = norm.covariance(x);
     s.warnings().forEach(line -> session.warn(x.name() + ": " + line));
-    return new Layer(w, norm.weights(w.batch(), s), gradients, false);
+    return new Result(w, norm.weights(w.batch(), s), gradients, false);
   }
 
   /** The gradient belongs to INPUT row by row, so its empty cells are those of INPUT. */
@@ -325,22 +328,22 @@ final class ReparamCommand implements Callable<Integer> {
             + Numbers.brief(ofBias));
   }
 
-  private void write(Layer layer, OutputFiles outputs) {
-    Reparameterized r = layer.result;
+  private void write(Result result, OutputFiles outputs) {
+    Reparameterized r = result.layer;
     Batch w = r.weights();
     long[] sizes = w.shape().sizes();
-    long k = layer.w.units();
+    long k = result.w.units();
     NpzWriter npz = outputs.npz("-o", output.target());
     fill(outputs, npz, "weights", w.values(), sizes);
     fill(outputs, npz, "bias", r.bias(), k);
     if (!weightNorm) {
       outputs.write(npz, "variance", r.q(), k);
     }
-    if (layer.isBounded) {
+    if (result.isBounded) {
       outputs.write(npz, "weights_bound", r.weightsBound(), sizes);
       outputs.write(npz, "bias_bound", r.biasBound(), k);
     }
-    WeightGradients g = layer.gradients;
+    WeightGradients g = result.gradients;
     if (g != null) {
       fill(outputs, npz, "dweights", g.dweights().values(), sizes);
       fill(outputs, npz, "dgamma", g.dgamma(), k);
@@ -355,32 +358,32 @@ final class ReparamCommand implements Callable<Integer> {
     OutputFiles.fill(outputs.member(npz, name, values.type(), sizes), values.toDoubles());
   }
 
-  private void writeApart(Layer layer, OutputFiles outputs) {
-    Reparameterized r = layer.result;
+  private void writeApart(Result result, OutputFiles outputs) {
+    Reparameterized r = result.layer;
     long[] sizes = r.weights().shape().sizes();
-    long k = layer.w.units();
+    long k = result.w.units();
     Values q = Values.of(r.q());
     fill(
         outputs,
-        layer,
+        result,
         "--reparam-weights",
         reparamWeights,
         "weights",
         r.weights().values(),
         sizes);
-    fill(outputs, layer, "--reparam-bias", reparamBias, "bias", r.bias(), k);
-    fill(outputs, layer, "--variance", variance, "variance", q, k);
-    WeightGradients g = layer.gradients;
+    fill(outputs, result, "--reparam-bias", reparamBias, "bias", r.bias(), k);
+    fill(outputs, result, "--variance", variance, "variance", q, k);
+    WeightGradients g = result.gradients;
     if (g != null) {
-      fill(outputs, layer, "--dweights", dweights, "dweights", g.dweights().values(), sizes);
-      fill(outputs, layer, "--dgamma", dgamma, "dgamma", g.dgamma(), k);
-      fill(outputs, layer, "--dbeta", dbeta, "dbeta", g.dbeta(), k);
+      fill(outputs, result, "--dweights", dweights, "dweights", g.dweights().values(), sizes);
+      fill(outputs, result, "--dgamma", dgamma, "dgamma", g.dgamma(), k);
+      fill(outputs, result, "--dbeta", dbeta, "dbeta", g.dbeta(), k);
     }
   }
 
   private void fill(
       OutputFiles outputs,
-      Layer layer,
+      Result result,
       String option,
       @Nullable String target,
       String name,
@@ -390,7 +393,7 @@ final class ReparamCommand implements Callable<Integer> {
       boolean repeats = name.endsWith("weights");
       OutputFiles.fill(
           outputs.array(
-              option, target, output, layer.w.input(), repeats, name, values.type(), sizes),
+              option, target, output, result.w.input(), repeats, name, values.type(), sizes),
           values.toDoubles());
     }
   }

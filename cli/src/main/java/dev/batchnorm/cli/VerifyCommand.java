@@ -247,7 +247,9 @@ final class VerifyCommand implements Callable<Integer> {
     String unbounded =
         d.unbounded() == 0
             ? ""
-            : "; " + d.unbounded() + " without a bound: a variance within rounding of 0";
+            : "; "
+                + d.unbounded()
+                + " without a bound: a variance within rounding of 0, or a result beyond its type";
     if (worst == null) {
       return "no output has a bound" + unbounded;
     }

@@ -25,22 +25,25 @@ record Weights(Batch batch, InputFiles.Input input) {
   static Weights read(
       InputFiles inputs, String argument, TextOptions text, DType cells, boolean narrow) {
     InputFiles.Input input =
-        inputs.array(
-            "--weights",
-            argument,
-            text.ofOtherTable(),
-            Axes.channelAxis(1),
-            cells,
-            narrow,
-            "weights",
-            "weight",
-            "w");
+        InputFiles.ofOwnTable(
+            () ->
+                inputs.array(
+                    "--weights",
+                    argument,
+                    text.ofOtherTable(),
+                    Axes.channelAxis(1),
+                    cells,
+                    narrow,
+                    "weights",
+                    "weight",
+                    "w"));
     Source w = input.source();
     if (w.shape().sizes().length > 2) {
       throw new InputException(
           w.name() + ": expected 2 axes (d × k, one unit a column), found shape " + w.shape());
     }
-    if (w.shape().count() > Integer.MAX_VALUE / Double.BYTES) {
+    if (w.shape().view().outer() > Integer.MAX_VALUE
+        || w.shape().count() > Integer.MAX_VALUE / Double.BYTES) {
       throw new InputException(
           w.name() + ": expected at most 268435455 weights, found shape " + w.shape());
     }

@@ -225,7 +225,7 @@ class ReparamCommandTest extends CommandTest {
     text("w.csv", "0\n0\n");
     assertEquals(
         List.of(
-            "batchnorm: warning: w.csv: unit 0: its weights are all 0 and cannot be normalized: NaN"),
+            "batchnorm: warning: w.csv: unit 0: its squares add up to 0, so it cannot be normalized: NaN"),
         run("reparam --weights ./w.csv --weight-norm -o ./l.npz").error());
   }
 }

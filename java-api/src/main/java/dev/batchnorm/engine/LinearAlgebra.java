@@ -88,7 +88,7 @@ public abstract class LinearAlgebra {
    * Adds Σ c_i·c_j over rows to {@code gram}, c the centred x.
    *
    * @param x rows × d values
-   * @param gram d × d values
+   * @param gram d × d values, of which those with i ≤ j count
    * @throws IllegalArgumentException if the sizes do not fit each other
    */
   public final void addCentredGram(Values x, Centre centre, double[] gram) {
@@ -113,7 +113,9 @@ public abstract class LinearAlgebra {
     int rows = rows(a, d);
     check("b", b.count() == (long) rows * k, rows + "×" + k + " values", b.count());
     check("products", products.length == (long) d * k, d + "×" + k + " values", products.length);
-    doAddCentredProducts(a, ofA, b, ofB, rows, products);
+    if (products.length > 0) {
+      doAddCentredProducts(a, ofA, b, ofB, rows, products);
+    }
   }
 
   /**
@@ -133,7 +135,9 @@ public abstract class LinearAlgebra {
     int rows = rows(x, d);
     check("w", w.length == (long) d * k, d + "×" + k + " values", w.length);
     check("products", products.length == w.length, d + "×" + k + " values", products.length);
-    doAddProjectedMoments(x, rows, centre, w, squares, products);
+    if (products.length > 0) {
+      doAddProjectedMoments(x, rows, centre, w, squares, products);
+    }
   }
 
   /**
@@ -159,9 +163,14 @@ public abstract class LinearAlgebra {
    */
   public record Centre(double[] mean, double[] meanLo) {}
 
-  /** An upper bound of the roundings between a summand of a {@code fast} sum and the sum. */
+  /**
+   * An upper bound of the roundings between a summand of a {@code fast} sum and the sum: those of a
+   * block, in any order; a BLAS may add a block in up to 8 parts, and each call may end with a part
+   * of a block; then the sums of the threads.
+   */
   public final double depth(long rows, long calls) {
-    return Math.min((double) rows, BLOCK + 2 * ((double) rows / BLOCK + calls) + threads()) + 2;
+    double parts = 8 * ((double) rows / BLOCK + calls);
+    return Math.min((double) rows, BLOCK + parts) + (double) calls * threads() + 2;
   }
 
   /** {@link #addPairs} behind the door: at least 2 columns and 1 row, not counted. */

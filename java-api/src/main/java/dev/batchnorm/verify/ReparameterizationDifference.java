@@ -144,6 +144,10 @@ public record ReparameterizationDifference(
     private final double[][] folded;
     private final double[][] bounds;
     private final boolean[] isBounded;
+
+    /** NaN, although no variance of x exceeds binary64: no rounding explains it. */
+    private final boolean[] isWrongNaN;
+
     private final double[] bias;
     private final double[] biasBound;
     private final double[] gamma;
@@ -181,6 +185,12 @@ public record ReparameterizationDifference(
       eps = result.eps();
       BatchNorm norm = BatchNorm.builder().engine(Engines.named("java", 1)).eps(0).build();
       statistics = norm.statistics(x);
+      boolean isFinite = Arrays.stream(statistics.variance()).allMatch(Double::isFinite);
+      isWrongNaN = new boolean[units];
+      for (int k = 0; k < units; k++) {
+        boolean hasNaN = Arrays.stream(folded[k]).anyMatch(Double::isNaN) || Double.isNaN(bias[k]);
+        isWrongNaN[k] = hasNaN && isFinite;
+      }
       c = new double[d];
       cLo = new double[d];
     }
@@ -288,7 +298,7 @@ public record ReparameterizationDifference(
       boolean bothNaN = Double.isNaN(expected) && Double.isNaN(bias[k]);
       note(
           new Output(r * units + k, expected + beta[k], bothNaN ? 0 : difference.hi, bound),
-          bothNaN || isBounded[k]);
+          bothNaN || isBounded[k] || (isWrongNaN[k] && !Double.isNaN(expected)));
     }
 
     private void note(Output output, boolean hasBound) {

@@ -191,6 +191,38 @@ abstract class LinearAlgebraContract {
     }
   }
 
+  /** Squares that are all alike lose the same way each time: the longest sums are the worst. */
+  @Test
+  void longFastSumsAreWithinTheirBound() {
+    int rows = 300_000;
+    Batch x = Batch.zeros(Shape.of(Layout.NC, rows, 5), DType.F64);
+    for (int i = 0; i < x.values().count(); i++) {
+      x.values().set(i, (i / 5 % 2 == 0 ? 0.1 : -0.1) * (1 + i % 5));
+    }
+    Batch w = Batch.of(Shape.of(Layout.NC, 5, 1), 1.0, 0, 0, 0, 0);
+    Reparameterized exactly = exact().weights(w, x);
+    Reparameterized fast = on(engine(), Level.FAST).weights(w, x);
+    assertEquals("directly, from X·W", fast.road());
+    double bound = fast.weightsBound()[0] + exactly.weightsBound()[0];
+    double error = fast.weights().values().get(0) - exactly.weights().values().get(0);
+    assertTrue(Math.abs(error) <= bound, error + " beyond " + bound);
+  }
+
+  @Test
+  void nothingGivesNothing() {
+    Batch x = Batch.zeros(Shape.of(Layout.NC, 4, 0), DType.F64);
+    Batch w = Batch.zeros(Shape.of(Layout.NC, 0, 2), DType.F64);
+    Batch dy = Batch.zeros(Shape.of(Layout.NC, 4, 2), DType.F64);
+    Batch noUnits = Batch.zeros(Shape.of(Layout.NC, 3, 0), DType.F64);
+    Batch rows = Batch.zeros(Shape.of(Layout.NC, 4, 3), DType.F64);
+    for (Level level : Level.values()) {
+      assertEquals(0, on(engine(), level).gradients(dy, x, w).dweights().values().count());
+      assertEquals(0, on(engine(), level).weights(noUnits, rows).weights().values().count());
+      Batch none = Batch.zeros(Shape.of(Layout.NC, 4, 0), DType.F64);
+      assertEquals(0, on(engine(), level).gradients(none, rows, noUnits).dgamma().count());
+    }
+  }
+
   private static void assertWithin(double[] right, double[] found, double[] bound, String place) {
     assertEquals(right.length, found.length, place);
     for (int i = 0; i < right.length; i++) {

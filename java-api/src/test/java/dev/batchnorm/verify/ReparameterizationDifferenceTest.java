@@ -243,4 +243,19 @@ class ReparameterizationDifferenceTest {
   private static BigDecimal product(double a, double b) {
     return new BigDecimal(a).multiply(new BigDecimal(b));
   }
+
+  /** An engine that gives NaN gives bounds of +∞ with it. */
+  @Test
+  void whatIsNoNumberPassesByNoBound() {
+    Batch x = batch(DType.F64, 3, 1, 1, 2, 4);
+    Batch w = batch(DType.F64, 1, 1, 1);
+    double[] none = {Double.POSITIVE_INFINITY};
+    Batch noNumber = batch(DType.F64, 1, 1, Double.NaN);
+    Reparameterized wrong =
+        new Reparameterized(noNumber, noNumber.values(), new double[1], 1e-5, none, none, "");
+    assertFalse(ReparameterizationDifference.measure(w, wrong, Affine.IDENTITY, x).passed());
+    Reparameterized unsure =
+        new Reparameterized(w, w.values(), new double[1], 1e-5, none, none, "");
+    assertTrue(ReparameterizationDifference.measure(w, unsure, Affine.IDENTITY, x).passed());
+  }
 }

@@ -25,7 +25,10 @@ import org.jspecify.annotations.Nullable;
       link = {"dl", "batchnorm"}) // linked in reverse order
 })
 final class Kernels {
-  /** The sums came without limbs and need them; nothing was added. */
+  /**
+   * The sums came without limbs and need them; nothing was added, but to sums of pairs, which are
+   * spoilt.
+   */
   static final int WANTS_LIMBS = 2;
 
   private Kernels() {}
