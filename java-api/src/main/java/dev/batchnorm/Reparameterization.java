@@ -27,8 +27,13 @@ import org.jspecify.annotations.Nullable;
  * Normalization, 2016; Kohler et al., 2018; equations R1–R5, R8 and R9 in docs/math.md.
  */
 public final class Reparameterization {
-  /** Values that are read at once: enough rows to be worth a call, little beside S. */
+  /** Values that make a call worth its while, and the most that are gathered for one. */
   private static final int CHUNK = 1 << 22;
+
+  private static final int MOST_GATHERED = 1 << 26;
+
+  /** Blocks of rows for each thread in a call: each thread starts sums of its own. */
+  private static final int BLOCKS_AT_ONCE = 4;
 
   private final Engine engine;
   private final LinearAlgebra algebra;
@@ -543,14 +548,14 @@ public final class Reparameterization {
     int d = x.shape().channels();
     int units = dy.shape().channels();
     long m = x.shape().view().outer();
-    long rows = rowsAtOnce(x, d);
-    rows = Math.min(rows, rowsAtOnce(dy, units));
+    int rows = Math.min(rowsAtOnce(x), rowsAtOnce(dy));
+    Rows ofX = new Rows(x);
+    Rows ofDy = new Rows(dy);
     long chunks = 0;
     for (long first = 0; first < m && d > 0 && units > 0; first += rows, chunks++) {
       int count = (int) Math.min(rows, m - first);
-      Values xs = x.chunk(first * d, count * d);
-      Values dys = dy.chunk(first * units, count * units);
-      algebra.addCentredProducts(xs, centre, dys, centreOfDy, g);
+      algebra.addCentredProducts(
+          ofX.get(first, count), centre, ofDy.get(first, count), centreOfDy, g);
     }
     return chunks;
   }
@@ -559,22 +564,55 @@ public final class Reparameterization {
     return BatchNorm.builder().engine(engine).eps(0).build().statistics(x);
   }
 
-  /** Enough for every thread, as far as the source can give them. */
-  private int rowsAtOnce(Source x, int columns) {
-    long values = Math.max(CHUNK, (long) LinearAlgebra.BLOCK * engine.threads() * columns);
-    return (int) Math.max(1, Math.min(values, x.chunkLimit()) / Math.max(columns, 1));
+  /** As many as the source gives at once, if they are enough for every thread. */
+  private int rowsAtOnce(Source source) {
+    int columns = Math.max(source.shape().channels(), 1);
+    long enough = (long) BLOCKS_AT_ONCE * LinearAlgebra.BLOCK * engine.threads();
+    long rows = Math.max(Math.min(CHUNK, source.chunkLimit()) / columns, enough);
+    return (int) Math.max(1, Math.min(rows, MOST_GATHERED / columns));
   }
 
   /** Gives whole rows to the pass, chunk by chunk; returns the number of chunks. */
   private long forChunks(Source x, Consumer<Values> pass) {
     int d = x.shape().channels();
     long m = x.shape().view().outer();
-    int rows = rowsAtOnce(x, d);
+    int atOnce = rowsAtOnce(x);
+    Rows rows = new Rows(x);
     long chunks = 0;
-    for (long first = 0; first < m && d > 0; first += rows, chunks++) {
-      pass.accept(x.chunk(first * d, (int) Math.min(rows, m - first) * d));
+    for (long first = 0; first < m && d > 0; first += atOnce, chunks++) {
+      pass.accept(rows.get(first, (int) Math.min(atOnce, m - first)));
     }
     return chunks;
+  }
+
+  /** Whole rows of a source, gathered where it gives fewer at once. */
+  private static final class Rows {
+    private final Source source;
+    private final int columns;
+    private Values room;
+
+    Rows(Source source) {
+      this.source = source;
+      this.columns = source.shape().channels();
+      this.room = Values.allocateDirect(source.type(), 0);
+    }
+
+    /** Valid until the next call. */
+    Values get(long first, int rows) {
+      int count = rows * columns;
+      if (count <= source.chunkLimit()) {
+        return source.chunk(first * columns, count);
+      }
+      if (room.count() < count) {
+        room = Values.allocateDirect(source.type(), count);
+      }
+      for (int done = 0; done < count; ) {
+        int more = Math.min(count - done, source.chunkLimit());
+        room.put(done, source.chunk(first * columns + done, more), 0, more);
+        done += more;
+      }
+      return room.slice(0, count);
+    }
   }
 
   private static void checkRows(Source x) {
