@@ -15,7 +15,7 @@ help:
 	@echo 'make fuzz       the readers of files and the command line with Jazzer (downloads 8 MB), MINUTES=10 each; TARGETS="csv" for some'
 	@echo 'make faults     kills, a full disk, input cut short and the like for the built command; KILLS=20 for fewer'
 	@echo 'make format     lays out the Java code'
-	@echo 'make golden     makes the golden cases in testdata again, those of reparameterized weights too'
+	@echo 'make golden     makes the golden cases in testdata again, those of reparameterized and folded weights too'
 	@echo 'make malformed  makes the malformed files again, and the tables of docs/errors.md'
 	@echo 'make bench      JMH benchmarks of the passes, quick; JMH="-p threads=2 normalise" passes options'
 	@echo 'make bench-peers  beside oneDNN and libtorch (downloads 230 MB); WORKLOADS="NC:4096x256:F32" for some'
