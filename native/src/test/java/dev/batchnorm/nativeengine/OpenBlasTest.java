@@ -48,6 +48,7 @@ class OpenBlasTest {
       throws IOException {
     List<String> words = new ArrayList<>();
     words.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    words.add("--enable-native-access=ALL-UNNAMED");
     words.addAll(options);
     words.add("-cp");
     words.add(
@@ -55,7 +56,11 @@ class OpenBlasTest {
     words.add(OpenBlasProgram.class.getName());
     words.addAll(List.of(arguments));
     Process process = new ProcessBuilder(words).redirectErrorStream(true).start();
-    return new String(process.getInputStream().readAllBytes(), UTF_8).lines().toList();
+    // Newer Javas warn of a temporary directory that is not there.
+    return new String(process.getInputStream().readAllBytes(), UTF_8)
+        .lines()
+        .filter(line -> !line.startsWith("WARNING: java.io.tmpdir"))
+        .toList();
   }
 
   @Test
