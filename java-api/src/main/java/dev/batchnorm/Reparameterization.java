@@ -135,12 +135,14 @@ public final class Reparameterization {
    * @throws IllegalArgumentException if the channels are not on the last axis
    */
   public Covariance covariance(Source x) {
-    return level == Level.EXACT ? covariance(sums(x)) : fastCovariance(x, statistics(x));
+    return level == Level.EXACT ? covariance(sums(x)) : fastCovariance(x);
   }
 
-  private Covariance fastCovariance(Source x, Statistics statistics) {
+  private Covariance fastCovariance(Source x) {
+    checkRows(x);
     int d = x.shape().channels();
     checkSquare(x, d);
+    Statistics statistics = statistics(x);
     double[] gram = new double[d * d];
     long m = x.shape().view().outer();
     Centre centre = new Centre(statistics.mean(), statistics.meanLo());
@@ -188,24 +190,24 @@ public final class Reparameterization {
       q = algebra.quadraticForms(covariance.covariance(), w.values(), units); // (R3)
       Arrays.setAll(error, k -> Bound.part(Bound.U, magnitudes[k] + q[k]));
     } else {
-      q = new double[units];
-      double[] t = covarianceTimes(covariance, w, q);
+      q = fastForms(covariance, w);
       double relative = Bound.gamma(2.0 * d + 2) + ofCovariance(covariance);
       Arrays.setAll(error, k -> Bound.part(relative, magnitudes[k]));
-      checkFinite(t, covariance, w, q);
     }
     return reparameterized(w, covariance.mean(), q, error, eps, "through the covariance");
   }
 
-  /** S·W, and q = wᵀ(Sw) of each unit. */
-  private double[] covarianceTimes(Covariance covariance, Batch w, double[] q) {
+  /** wᵀ(Sw) of each unit, at least 0 (R3); NaN where it meets a number that is not finite. */
+  private double[] fastForms(Covariance covariance, Batch w) {
+    double[] q = new double[w.shape().channels()];
     double[] exact = w.values().toDoubles();
     double[] t = algebra.product(covariance.covariance(), exact, q.length);
+    boolean isFinite = Arrays.stream(covariance.covariance()).allMatch(Double::isFinite);
     for (int i = 0; i < t.length; i++) {
-      q[i % q.length] += exact[i] * t[i];
+      q[i % q.length] += isFinite && Double.isFinite(exact[i]) ? exact[i] * t[i] : Double.NaN;
     }
     Arrays.setAll(q, k -> q[k] <= 0 ? 0.0 : q[k]);
-    return t;
+    return q;
   }
 
   /** The relative error of a covariance beside √(S_ii·S_jj). */
@@ -224,16 +226,6 @@ public final class Reparameterization {
       }
     }
     return Bound.up(worst);
-  }
-
-  /** Where a unit meets a number that is not finite, its q is NaN at every level. */
-  private static void checkFinite(double[] t, Covariance covariance, Batch w, double[] q) {
-    boolean isFinite = Arrays.stream(covariance.covariance()).allMatch(Double::isFinite);
-    for (int i = 0; i < t.length; i++) {
-      if (!isFinite || !Double.isFinite(w.values().get(i))) {
-        q[i % q.length] = Double.NaN;
-      }
-    }
   }
 
   /** |w|ᵀ|S||w| of each unit, or more. */
@@ -354,8 +346,9 @@ public final class Reparameterization {
         result.weights().values().set(i, Double.NaN);
       }
     }
+    double[] beta = affine.beta(units);
     for (int k = 0; k < units; k++) {
-      result.bias().set(k, affine.beta(units)[k]);
+      result.bias().set(k, beta[k]);
     }
     return result;
   }

@@ -424,6 +424,9 @@ class ReparameterizationTest {
         "batch: expected the columns on the last axis, found shape 2×2×2×2 with channel axis 1",
         () -> norm.covariance(images));
     refused(
+        "batch: expected the columns on the last axis, found shape 2×2×2×2 with channel axis 1",
+        () -> builder().level(Level.FAST).build().covariance(images));
+    refused(
         "covariance: expected 2×2 values (as the mean has), found 1",
         () -> Covariance.given(new double[2], new double[1]));
     assertThrows(IllegalArgumentException.class, () -> builder().eps(-1));
