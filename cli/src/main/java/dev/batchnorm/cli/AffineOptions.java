@@ -1,6 +1,7 @@
 package dev.batchnorm.cli;
 
 import dev.batchnorm.Affine;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -52,15 +53,11 @@ final class AffineOptions {
 
   /** γ and β for the channels. */
   Affine affine(InputFiles files, Channels channels) {
-    Affine affine = Affine.IDENTITY;
-    if (gamma != null) {
-      double[] values = files.perChannel("--gamma", gamma, channels, "gamma", "weight", "scale");
-      affine = values.length == 0 ? affine : affine.withGamma(values);
-    }
-    if (beta != null) {
-      double[] values = files.perChannel("--beta", beta, channels, "beta", "bias", "shift");
-      affine = values.length == 0 ? affine : affine.withBeta(values);
-    }
-    return affine;
+    return files.affine(
+        channels,
+        gamma,
+        List.of("gamma", "weight", "scale"),
+        beta,
+        List.of("beta", "bias", "shift"));
   }
 }

@@ -341,13 +341,6 @@ final class FoldCommand implements Callable<Integer> {
               + ": expected at most 2147483647 weights (--check holds them in memory), found shape "
               + weights.shape());
     }
-    Batch batch = Batch.zeros(weights.shape(), weights.type());
-    int count = batch.values().count();
-    for (int at = 0; at < count; ) {
-      Values chunk = weights.chunk(at, Math.min(count - at, weights.chunkLimit()));
-      batch.values().put(at, chunk, 0, chunk.count());
-      at += chunk.count();
-    }
-    return batch;
+    return InputFiles.inMemory(weights);
   }
 }

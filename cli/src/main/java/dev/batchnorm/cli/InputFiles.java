@@ -1,10 +1,13 @@
 package dev.batchnorm.cli;
 
+import dev.batchnorm.Affine;
+import dev.batchnorm.Batch;
 import dev.batchnorm.DType;
 import dev.batchnorm.ExactSums;
 import dev.batchnorm.InputException;
 import dev.batchnorm.Shape;
 import dev.batchnorm.Source;
+import dev.batchnorm.Values;
 import dev.batchnorm.format.Axes;
 import dev.batchnorm.format.Decimals;
 import dev.batchnorm.format.FileFormat;
@@ -476,6 +479,42 @@ final class InputFiles implements AutoCloseable {
                 ? file.format().label().toUpperCase(Locale.ROOT)
                 : "one member of an NPZ"),
         "forward --save FILE.npz writes such a file");
+  }
+
+  /**
+   * γ and β as typed, 1 and 0 where they were not.
+   *
+   * @param gammaMembers the NPZ members that are meant if the argument names none
+   * @param betaMembers the same for β
+   */
+  Affine affine(
+      Channels channels,
+      @Nullable String gamma,
+      List<String> gammaMembers,
+      @Nullable String beta,
+      List<String> betaMembers) {
+    Affine affine = Affine.IDENTITY;
+    if (gamma != null) {
+      double[] values = perChannel("--gamma", gamma, channels, gammaMembers.toArray(String[]::new));
+      affine = values.length == 0 ? affine : affine.withGamma(values);
+    }
+    if (beta != null) {
+      double[] values = perChannel("--beta", beta, channels, betaMembers.toArray(String[]::new));
+      affine = values.length == 0 ? affine : affine.withBeta(values);
+    }
+    return affine;
+  }
+
+  /** A copy of all values, of which there must be room for in an array. */
+  static Batch inMemory(Source source) {
+    Batch batch = Batch.zeros(source.shape(), source.type());
+    int count = batch.values().count();
+    for (int first = 0; first < count; ) {
+      Values chunk = source.chunk(first, Math.min(count - first, source.chunkLimit()));
+      batch.values().put(first, chunk, 0, chunk.count());
+      first += chunk.count();
+    }
+    return batch;
   }
 
   /** Runs something whose refusal does not know the file it is about, and names it. */

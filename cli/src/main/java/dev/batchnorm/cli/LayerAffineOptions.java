@@ -1,6 +1,7 @@
 package dev.batchnorm.cli;
 
 import dev.batchnorm.Affine;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -43,28 +44,21 @@ final class LayerAffineOptions {
    * in the files of the layer, and not meant here.
    */
   Affine affine(InputFiles files, Channels channels, String weights, @Nullable String bias) {
-    Affine affine = Affine.IDENTITY;
-    if (gamma != null) {
-      boolean ofLayer = isOfLayer(gamma, weights, bias);
-      String[] members = ofLayer ? words("gamma", "scale") : words("gamma", "weight", "scale");
-      double[] values = files.perChannel("--gamma", gamma, channels, members);
-      affine = values.length == 0 ? affine : affine.withGamma(values);
-    }
-    if (beta != null) {
-      boolean ofLayer = isOfLayer(beta, weights, bias);
-      String[] members = ofLayer ? words("beta", "shift") : words("beta", "bias", "shift");
-      double[] values = files.perChannel("--beta", beta, channels, members);
-      affine = values.length == 0 ? affine : affine.withBeta(values);
-    }
-    return affine;
+    boolean isGammaOfLayer = isOfLayer(gamma, weights, bias);
+    boolean isBetaOfLayer = isOfLayer(beta, weights, bias);
+    return files.affine(
+        channels,
+        gamma,
+        isGammaOfLayer ? List.of("gamma", "scale") : List.of("gamma", "weight", "scale"),
+        beta,
+        isBetaOfLayer ? List.of("beta", "shift") : List.of("beta", "bias", "shift"));
   }
 
   /** Whether an argument is a file of the layer. */
-  static boolean isOfLayer(String argument, String weights, @Nullable String bias) {
+  static boolean isOfLayer(@Nullable String argument, String weights, @Nullable String bias) {
+    if (argument == null) {
+      return false;
+    }
     return InputFiles.isSameFile(argument, weights) || InputFiles.isSameFile(argument, bias);
-  }
-
-  private static String[] words(String... words) {
-    return words;
   }
 }

@@ -1,6 +1,7 @@
 package dev.batchnorm.cli;
 
 import dev.batchnorm.Affine;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -34,15 +35,6 @@ final class UnitOptions {
 
   /** γ and β for the units. */
   Affine affine(InputFiles files, Channels units) {
-    Affine affine = Affine.IDENTITY;
-    if (gamma != null) {
-      double[] values = files.perChannel("--gamma", gamma, units, "gamma", "scale");
-      affine = values.length == 0 ? affine : affine.withGamma(values);
-    }
-    if (beta != null) {
-      double[] values = files.perChannel("--beta", beta, units, "beta", "shift");
-      affine = values.length == 0 ? affine : affine.withBeta(values);
-    }
-    return affine;
+    return files.affine(units, gamma, List.of("gamma", "scale"), beta, List.of("beta", "shift"));
   }
 }

@@ -5,7 +5,6 @@ import dev.batchnorm.DType;
 import dev.batchnorm.InputException;
 import dev.batchnorm.Shape;
 import dev.batchnorm.Source;
-import dev.batchnorm.Values;
 import dev.batchnorm.View;
 import dev.batchnorm.format.Axes;
 
@@ -47,14 +46,7 @@ record Weights(Batch batch, InputFiles.Input input) {
       throw new InputException(
           w.name() + ": expected at most 268435455 weights, found shape " + w.shape());
     }
-    Batch batch = Batch.zeros(w.shape(), w.type());
-    int count = batch.values().count();
-    for (int first = 0; first < count; ) {
-      Values chunk = w.chunk(first, Math.min(count - first, w.chunkLimit()));
-      batch.values().put(first, chunk, 0, chunk.count());
-      first += chunk.count();
-    }
-    return new Weights(batch, input);
+    return new Weights(InputFiles.inMemory(w), input);
   }
 
   /** What messages call them. */
