@@ -31,8 +31,8 @@ import picocli.CommandLine.Parameters;
           + "--atol and --rtol add up, --ulp stands beside them, and what is not given is 0. NaN and the infinities "
           + "only equal themselves, and types may differ.",
       "",
-      "Where elements deviate the report has the largest deviations with their places; within how many ulps half, 90 % "
-          + "and 99 % of all elements are (exact up to 1024, beyond that a power of two they do not exceed); and the "
+      "Where elements deviate the report has the largest deviations with their places; within how many ulps half, 90 %% "
+          + "and 99 %% of all elements are (exact up to 1024, beyond that a power of two they do not exceed); and the "
           + "least --ulp, --atol and --rtol of which each, given alone, lets all elements pass, none if a NaN or an "
           + "infinity met another value."
     },
