@@ -25,6 +25,7 @@ import java.nio.DoubleBuffer
 import java.nio.FloatBuffer
 import java.nio.file.Files
 import java.nio.file.Path
+import java.util.OptionalDouble
 import org.junit.jupiter.api.Assertions.assertArrayEquals
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertFalse

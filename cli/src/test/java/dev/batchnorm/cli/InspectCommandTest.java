@@ -226,7 +226,8 @@ class InspectCommandTest extends CommandTest {
         "shape 1×2×3: 2 channels (axis 1) of 3 values", found(quiet("inspect ./x.npy")).get(1));
     List<String> lines = found(quiet("inspect ./x.npy --layout NLC"));
     assertEquals("shape 1×2×3: 3 channels (axis 2) of 2 values", lines.get(1));
-    assertEquals("0        1.0  4.0   2.5       1.667            0.6       0.3   5.1", lines.get(4));
+    assertEquals(
+        "0        1.0  4.0   2.5       1.667            0.6       0.3   5.1", lines.get(4));
     assertEquals(lines, found(quiet("inspect ./x.npy --channel-axis -1")));
   }
 
@@ -340,8 +341,10 @@ class InspectCommandTest extends CommandTest {
     npy("x.npy", DType.F64, new long[] {2, 100}, values);
     List<String> lines = found(quiet("inspect ./x.npy"));
     assertEquals(3 + 1 + 16 + 2, lines.size());
-    assertEquals("98       97.0  99.0  98.0       98.00            4.0       2.0  15.5", lines.get(4));
-    assertEquals("83       82.0  84.0  83.0       83.00            3.8       1.9  15.5", lines.get(19));
+    assertEquals(
+        "98       97.0  99.0  98.0       98.00            4.0       2.0  15.5", lines.get(4));
+    assertEquals(
+        "83       82.0  84.0  83.0       83.00            3.8       1.9  15.5", lines.get(19));
     assertEquals(
         "in danger: 1 of 100 channels (15.9 digits to lose, eps 1e-05): 1 not finite",
         lines.get(21));
@@ -584,7 +587,8 @@ class InspectCommandTest extends CommandTest {
     assertEquals(List.of("eps_dominates"), channel(report, 1).get("flags"));
     assertEquals(List.of("constant", "negative_variance"), channel(report, 2).get("flags"));
     assertEquals(
-        List.of("constant", "variance_below_eps"), channel(json("./x.npy --eps 0"), 2).get("flags"));
+        List.of("constant", "variance_below_eps"),
+        channel(json("./x.npy --eps 0"), 2).get("flags"));
     assertEquals(3.0, array(report, 0).get("in_danger"));
     for (String wrong : List.of("-1", "inf", "nan", "x")) {
       refused(
