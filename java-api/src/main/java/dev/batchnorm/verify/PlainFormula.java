@@ -200,7 +200,7 @@ public enum PlainFormula {
 
     Moments run(Source x, double eps) {
       long m = x.shape().view().valuesPerChannel();
-      double count = r(m);
+      double count = r((double) m);
       forEach(x, this::add);
       if (PlainFormula.this != WELFORD) {
         Arrays.setAll(mean, c -> r(mean[c] / count));
@@ -247,7 +247,7 @@ public enum PlainFormula {
         }
         case WELFORD -> {
           double delta = r(x - mean[c]);
-          mean[c] = r(mean[c] + r(delta / r(++seen[c])));
+          mean[c] = r(mean[c] + r(delta / r((double) ++seen[c])));
           squares[c] = r(squares[c] + r(delta * r(x - mean[c])));
         }
         case TWO_PASS -> mean[c] = r(mean[c] + x);
