@@ -100,7 +100,7 @@ class GradcheckCommandTest extends CommandTest {
     String line = "gradcheck ./x.npy --engine " + WrongProviders.name(mistake);
     CommandLineRun run = run(line);
     assertEquals(1, run.code(), run.out());
-    assertTrue(run.out().contains("FAILED: 1 of 70 comparisons beyond their bounds\n"), run.out());
+    assertTrue(run.out().contains("FAILED: 1 of 68 comparisons beyond their bounds\n"), run.out());
     assertTrue(run.lines().get(3).startsWith("1 "), run.out()); // the last channel comes first
     assertTrue(run.lines().get(3).endsWith("FAILED"), run.out());
   }
@@ -136,9 +136,9 @@ class GradcheckCommandTest extends CommandTest {
     refused(
         3,
         line + " --dgamma ./x.csv",
-        "x.csv: expected one value per channel (at most one axis longer than 1), found shape 3×2");
+        "batchnorm: x.csv: expected one value per channel (at most one axis longer than 1), found shape 3×2");
     text("short.csv", "a,b\n1,2\n");
-    refused(3, line + " --dx ./short.csv", "short.csv: expected shape 3×2 (x.csv), found 1×2");
+    refused(3, line + " --dx ./short.csv", "batchnorm: short.csv: expected shape 3×2 (x.csv), found 1×2");
   }
 
   @ParameterizedTest
