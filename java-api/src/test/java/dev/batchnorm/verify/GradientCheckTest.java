@@ -65,8 +65,8 @@ class GradientCheckTest {
   @ParameterizedTest
   @MethodSource("kinds")
   void theReferenceIsWithinItsBounds(Data data, DType type) {
-    for (double eps : new double[] {1e-5, 0, 1}) {
-      for (double mean : new double[] {0, 1e4, 1e6}) {
+    for (double eps : new double[] {1e-5, 0}) {
+      for (double mean : new double[] {0, 1e6}) {
         Batch x = data.batch(SHAPE, type, 7);
         Batch dy = dy(SHAPE, type, type == DType.F16 ? Math.min(mean, 1e4) : mean, 8);
         BatchNorm norm = layer().eps(eps).build();
