@@ -33,7 +33,8 @@ final class TextTable {
       for (int i = 0; i < row.size(); i++) {
         String cell = row.get(i);
         String space = i < columns ? " ".repeat(widths[i] - width(cell)) : "";
-        line.append(i == 0 ? "" : "  ").append(i < words ? cell + space : space + cell);
+        line.append(i == 0 ? "" : i < columns ? "  " : " ")
+            .append(i < words ? cell + space : space + cell);
       }
       out.append(line.toString().stripTrailing()).append('\n');
     }

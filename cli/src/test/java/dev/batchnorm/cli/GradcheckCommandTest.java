@@ -138,7 +138,10 @@ class GradcheckCommandTest extends CommandTest {
         line + " --dgamma ./x.csv",
         "batchnorm: x.csv: expected one value per channel (at most one axis longer than 1), found shape 3×2");
     text("short.csv", "a,b\n1,2\n");
-    refused(3, line + " --dx ./short.csv", "batchnorm: short.csv: expected shape 3×2 (x.csv), found 1×2");
+    refused(
+        3,
+        line + " --dx ./short.csv",
+        "batchnorm: short.csv: expected shape 3×2 (x.csv), found 1×2");
   }
 
   @ParameterizedTest
