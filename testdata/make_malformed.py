@@ -152,7 +152,7 @@ def case(name, command, message, why, cure='', hint='', setup='', stdin=''):
 
 # All commands, in the order of batchnorm --help.
 COMMANDS = ('forward, infer, backward, stats, covariance, reparam, fold, inspect, convert, compare, verify, '
-            'engines')
+            'gradcheck, engines')
 
 
 def usage_cases():
@@ -224,6 +224,9 @@ def usage_cases():
     case('no-threads', 'forward x.csv --threads 0',
          '--threads: expected a number ≥ 1, found 0',
          'Nothing can be computed without a thread.')
+    case('unknown-formula', 'forward x.csv --formula two-passes',
+         '--formula: expected one of exact, one-pass, one-pass-clipped, welford, two-pass, found "two-passes"',
+         'There is no plain formula of that name.')
     case('no-batch-size', 'forward x.csv --batch-size 0',
          '--batch-size: expected a whole number ≥ 1, found 0',
          'A mini-batch holds at least one sample.')
@@ -313,6 +316,12 @@ def usage_cases():
          '--running: expected a file of statistics, found none',
          'Inference normalises with statistics of a file.',
          hint='forward --save FILE.npz writes one')
+    case('formula-running', 'forward x.csv --formula one-pass --running new --save old.npz',
+         '--formula one-pass: expected no --running beside it, found new (averages would carry its errors on)',
+         'A plain formula is there to show how it fails; running statistics would outlive the show.')
+    case('formula-engine', 'forward x.csv --formula welford --engine java -o old.csv',
+         '--engine: expected none with --formula welford, which is one plain loop, found java',
+         'No engine computes a plain formula.', 'Leave `--engine` out.')
     case('running-not-frozen', 'backward x.csv --dy dy.csv --running given.npz',
          '--running: expected --frozen beside it, found none',
          'Statistics of a file are constants, which --frozen says.',
@@ -898,6 +907,12 @@ def shape_cases():
     case('dy-columns', 'backward x.csv --dy dy-ba.csv -o old.npz',
          'dy-ba.csv: expected the columns a, b (x.csv), found b, a',
          'The columns of the two files have other names or another order.')
+    file('long.npz', zipped(member('x.npy', npy((2 ** 18 + 1, 1), [0] * (2 ** 18 + 1), '|u1'), method=8)))
+    case('gradcheck-long', 'gradcheck long.npz',
+         'long.npz:x: expected at most 262144 values a channel (their gradients are taken in exact arithmetic), '
+         'found 262145 (shape 262145×1)',
+         'Differences in exact arithmetic take some microseconds each.', 'Check fewer samples.',
+         hint='a part of the batch has gradients too')
     case('columns-last', 'covariance image.npy -o old.npz',
          'image.npy: expected the columns on the last axis, found shape 1×4×2×2 with the channels on axis 1',
          'A covariance is that of columns, and these lie across the array.',

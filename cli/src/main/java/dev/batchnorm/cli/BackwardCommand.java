@@ -115,13 +115,7 @@ final class BackwardCommand implements Callable<Integer> {
   private void check() {
     batch.check();
     batch.format().text().requireNoGaps("backward");
-    if (frozen) {
-      given.check();
-    } else if (given.found() != null) {
-      throw new UsageException(
-          given.found() + ": expected --frozen beside it, found none",
-          "without --frozen the statistics are the batch's own");
-    }
+    given.checkFrozen(frozen);
     boolean apart = dx != null || dgamma != null || dbeta != null;
     output.checkSeveral(apart, "--dx", "--dgamma", "--dbeta");
   }

@@ -25,6 +25,13 @@ final class EngineOptions {
       description = "How many threads may compute. Default: all processors. The bits are the same.")
   private int threads = Runtime.getRuntime().availableProcessors();
 
+  /** Refuses a named engine where none computes. */
+  void requireNone(String why) {
+    if (!name.equals(AUTO)) {
+      throw new UsageException("--engine: expected none with " + why + ", found " + name);
+    }
+  }
+
   /** The engine asked for; a named one never falls back to another. */
   Engine engine(Session session) {
     return engine(session, name);

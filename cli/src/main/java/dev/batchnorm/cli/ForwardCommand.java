@@ -1,5 +1,6 @@
 package dev.batchnorm.cli;
 
+import dev.batchnorm.Affine;
 import dev.batchnorm.BatchNorm;
 import dev.batchnorm.Convention;
 import dev.batchnorm.DType;
@@ -11,11 +12,17 @@ import dev.batchnorm.Source;
 import dev.batchnorm.Statistics;
 import dev.batchnorm.format.FileFormat;
 import dev.batchnorm.format.npz.NpzWriter;
+import dev.batchnorm.verify.PlainFormula;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.Callable;
+import java.util.function.Consumer;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -37,9 +44,12 @@ import picocli.CommandLine.Parameters;
       "  batchnorm forward images.npy --layout NHWC --save statistics.npz -o y.npy",
       "  batchnorm forward x.npy --running new --save running.npz -o y.npy",
       "  batchnorm forward epoch.npy --batch-size 32 --running new --save running.npz -o y.npy",
-      "  cat x.npy | batchnorm forward - --to csv"
+      "  cat x.npy | batchnorm forward - --to csv",
+      "  batchnorm forward x.npy --formula one-pass --dtype f32 -o wrong.npy"
     })
 final class ForwardCommand implements Callable<Integer> {
+  private static final String EXACT = "exact";
+
   private final Session session;
 
   @Parameters(
@@ -89,6 +99,16 @@ final class ForwardCommand implements Callable<Integer> {
               + "running statistics if asked for.")
   private @Nullable String save;
 
+  @Option(
+      names = "--formula",
+      paramLabel = "NAME",
+      defaultValue = EXACT,
+      description =
+          "exact, or one-pass, one-pass-clipped, welford or two-pass: the variance as plain kernels compute it, in "
+              + "f32, or f64 where the result has that type (--dtype), to show how it fails. What comes from it is "
+              + "named so. Default: exact.")
+  private String formula = EXACT;
+
   @Mixin private OutputOptions output = new OutputOptions();
   @Mixin private BatchOptions batch = new BatchOptions();
   @Mixin private EngineOptions engine = new EngineOptions();
@@ -112,6 +132,7 @@ final class ForwardCommand implements Callable<Integer> {
     if (save != null && FileFormat.ofExtension(save) != FileFormat.NPZ) {
       throw new UsageException("--save: expected a name ending in .npz, found " + save);
     }
+    PlainFormula plain = plainFormula();
     Convention chosen = Choice.of("--convention", convention, Convention.values());
     BatchNorm.Builder builder = BatchNorm.builder().convention(chosen);
     Double eps = affine.eps();
@@ -120,6 +141,10 @@ final class ForwardCommand implements Callable<Integer> {
     }
     if (momentum != null) {
       builder.momentum(momentum(chosen, momentum));
+    }
+    if (plain != null) {
+      forward(plain, eps != null ? eps : chosen.eps());
+      return ExitCode.OK;
     }
     builder.engine(engine.engine(session));
     try (InputFiles inputs = new InputFiles(session);
@@ -132,7 +157,7 @@ final class ForwardCommand implements Callable<Integer> {
       NpzWriter saved = save == null ? null : outputs.npz("--save", save);
       Sink y = outputs.array("-o", output.target(), output, x, true, "y", type, sizes);
       Pass pass = new Pass(norm, y, before);
-      forEachBatch(x.source(), pass);
+      forEachBatch(x.source(), pass::check, pass::add);
       pass.warn(session);
       if (running != null && saved == null) {
         session.warn("--running without --save: the updated statistics are written nowhere");
@@ -160,11 +185,82 @@ final class ForwardCommand implements Callable<Integer> {
             .running(Channels.of(x), "cumulative".equals(momentum));
   }
 
-  private void forEachBatch(Source x, Pass pass) {
+  private @Nullable PlainFormula plainFormula() {
+    if (formula.equals(EXACT)) {
+      return null;
+    }
+    for (PlainFormula plain : PlainFormula.values()) {
+      if (plain.label().equals(formula)) {
+        if (running != null) {
+          throw new UsageException(
+              "--formula "
+                  + formula
+                  + ": expected no --running beside it, found "
+                  + running
+                  + " (averages would carry its errors on)");
+        }
+        batch.format().text().requireNoGaps("forward --formula " + formula);
+        engine.requireNone("--formula " + formula + ", which is one plain loop");
+        return plain;
+      }
+    }
+    throw new UsageException(
+        "--formula: expected one of exact, "
+            + Stream.of(PlainFormula.values())
+                .map(PlainFormula::label)
+                .collect(Collectors.joining(", "))
+            + ", found \""
+            + formula
+            + "\"");
+  }
+
+  /** The plain formula, which is named by the arrays that hold what comes from it. */
+  private void forward(PlainFormula plain, double eps) {
+    try (InputFiles inputs = new InputFiles(session);
+        OutputFiles outputs = new OutputFiles(session, output)) {
+      InputFiles.Input x = inputs.batch(InputFiles.INPUT, input, batch, "x");
+      Source source = x.source();
+      Affine parameters = affine.affine(inputs, Channels.of(source));
+      DType type = batch.outputType(source);
+      DType arithmetic = PlainFormula.arithmeticOf(type);
+      String name = plain.nameIn(arithmetic);
+      NpzWriter saved = save == null ? null : outputs.npz("--save", save);
+      Sink y =
+          outputs.array(
+              "-o", output.target(), output, x, true, "y_" + name, type, source.shape().sizes());
+      List<PlainFormula.Moments> all = new ArrayList<>();
+      forEachBatch(
+          source,
+          part -> {},
+          part -> {
+            PlainFormula.Moments moments = plain.moments(part, eps, arithmetic);
+            moments.normalise(part, parameters, y);
+            all.add(moments);
+          });
+      long negative = all.stream().mapToLong(PlainFormula.Moments::negative).sum();
+      session.warn(
+          source.name()
+              + ": y is of the plain formula "
+              + name
+              + ", not exact"
+              + (negative == 0
+                  ? ""
+                  : "; it gave "
+                      + negative
+                      + (negative == 1 ? " negative variance" : " negative variances")));
+      if (saved != null) {
+        outputs.write(saved, all.get(all.size() - 1).statistics(), null);
+        outputs.write(saved, StatisticsFile.FORMULA + name, 1);
+      }
+      outputs.finish();
+    }
+  }
+
+  private void forEachBatch(Source x, Consumer<Source> check, Consumer<Source> add) {
     long samples = x.shape().sizes()[0];
     if (batchSize == null) {
-      pass.check(x);
-      pass.add(x);
+      check.accept(x);
+      add.accept(x);
       return;
     }
     if (x.shape().sizes().length > 1 && x.shape().channelAxis() == 0) {
@@ -177,15 +273,15 @@ final class ForwardCommand implements Callable<Integer> {
               + ")");
     }
     if (batchSize >= samples) {
-      pass.check(x);
-      pass.add(x);
+      check.accept(x);
+      add.accept(x);
       return;
     }
-    pass.check(x.samples(0, batchSize));
+    check.accept(x.samples(0, batchSize));
     long rest = samples % batchSize;
-    pass.check(x.samples(samples - rest, rest));
+    check.accept(x.samples(samples - rest, rest));
     for (long first = 0; first < samples; first += batchSize) {
-      pass.add(x.samples(first, Math.min(batchSize, samples - first)));
+      add.accept(x.samples(first, Math.min(batchSize, samples - first)));
     }
   }
 

@@ -31,8 +31,19 @@ final class GivenOptions {
   private @Nullable String statistics;
 
   /** The option that makes no sense without frozen statistics, or null. */
-  @Nullable String found() {
+  private @Nullable String found() {
     return running != null ? "--running" : statistics != null ? "--statistics" : null;
+  }
+
+  /** Frozen statistics have to be given, and given ones to be frozen. */
+  void checkFrozen(boolean frozen) {
+    if (frozen) {
+      check();
+    } else if (found() != null) {
+      throw new UsageException(
+          found() + ": expected --frozen beside it, found none",
+          "without --frozen the statistics are the batch's own");
+    }
   }
 
   void check() {

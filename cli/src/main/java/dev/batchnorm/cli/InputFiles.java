@@ -348,16 +348,40 @@ final class InputFiles implements AutoCloseable {
 
   /** Opens the output gradient that {@code --dy} names, which has x's shape. */
   Source outputGradient(String argument, BatchOptions options, Input xInput) {
+    DType type = options.dtype();
+    return gradient("--dy", argument, options, type == null ? DType.F64 : type, xInput, "dy");
+  }
+
+  /**
+   * Opens a gradient that has x's shape.
+   *
+   * @param option what the argument was given for, for messages
+   * @param text the type that cells of CSV are rounded to
+   * @param member the NPZ member that is meant if the argument names none
+   */
+  Source gradient(
+      String option,
+      String argument,
+      BatchOptions options,
+      DType text,
+      Input xInput,
+      String member) {
     Source x = xInput.source();
-    CsvTable xTable = xInput.table();
-    Input input = batch("--dy", argument, options, "dy");
-    Source dy = input.source();
-    requireSameRecords(input.table(), xTable);
-    if (!dy.shape().equals(x.shape())) {
+    Input input =
+        batch(option, argument, options.format(), options.axes(), text, options.narrow(), member);
+    Source gradient = input.source();
+    requireSameRecords(input.table(), xInput.table());
+    if (!gradient.shape().equals(x.shape())) {
       throw new InputException(
-          dy.name() + ": expected shape " + x.shape() + " (" + x.name() + "), found " + dy.shape());
+          gradient.name()
+              + ": expected shape "
+              + x.shape()
+              + " ("
+              + x.name()
+              + "), found "
+              + gradient.shape());
     }
-    return dy;
+    return gradient;
   }
 
   /**
@@ -413,8 +437,13 @@ final class InputFiles implements AutoCloseable {
     return finite(vector.name(), vector.values());
   }
 
-  /** Values, one per channel, and what messages call them. */
-  record Vector(String name, double[] values) {}
+  /**
+   * Values, one per channel.
+   *
+   * @param name what messages call them
+   * @param type the type they are stored in, f64 for integers; null for text
+   */
+  record Vector(String name, double[] values, @Nullable DType type) {}
 
   /** A file with one value per channel, of any real type and along any axis. */
   Vector vector(String option, String argument, Channels channels, String... members) {
@@ -424,7 +453,7 @@ final class InputFiles implements AutoCloseable {
       CsvTable table = CsvTable.read(file.bytes(), CsvOptions.of(file.format()), DType.F64);
       checkVector(table.name(), table.rows(), table.columns());
       channels.check(table.name(), table.rows() * table.columns());
-      return new Vector(table.name(), table.values());
+      return new Vector(table.name(), table.values(), null);
     }
     NpyArray array =
         file.npz() != null
@@ -432,7 +461,7 @@ final class InputFiles implements AutoCloseable {
             : NpyArray.open(file.bytes());
     checkVector(array.name(), array.sizes());
     channels.check(array.name(), array.count());
-    return new Vector(array.name(), array.values());
+    return new Vector(array.name(), array.values(), array.type().floating());
   }
 
   /**
@@ -481,7 +510,15 @@ final class InputFiles implements AutoCloseable {
     Place place = place(argument);
     Opened file = open(option, place, null);
     if (file.npz() != null && place.member() == null) {
-      return StatisticsFile.of(file.npz());
+      StatisticsFile statistics = StatisticsFile.of(file.npz());
+      if (statistics.formula() != null) {
+        session.warn(
+            statistics.name()
+                + ": the statistics are of the plain formula "
+                + statistics.formula()
+                + ", not exact");
+      }
+      return statistics;
     }
     if (file.isText()) {
       return StatisticsFile.of(file.bytes(), CsvOptions.of(file.format()));

@@ -154,7 +154,7 @@ final class InspectionText {
     for (int c : shown) {
       rows.add(
           row(
-              names.isEmpty() ? Integer.toString(c) : name(names.get(c)),
+              names.isEmpty() ? Integer.toString(c) : TextTable.name(names.get(c)),
               orDash(channels.ranges().min(c)),
               orDash(channels.ranges().max(c)),
               nan ? Long.toString(channels.ranges().nan(c)) : null,
@@ -166,7 +166,7 @@ final class InspectionText {
               rounded("%.1f", conditioning.digitsLostInBf16(c)),
               words(conditioning.dangers(c))));
     }
-    append(rows);
+    TextTable.append(out, rows, 1, 1);
     if (!all) {
       long notFinite = IntStream.range(0, channels.count()).filter(channels::hasNonFinite).count();
       line(
@@ -241,12 +241,6 @@ final class InspectionText {
     return row;
   }
 
-  /** A name from a header may hold line feeds or nothing. */
-  private static String name(String name) {
-    boolean plain = !name.isEmpty() && name.codePoints().noneMatch(Character::isISOControl);
-    return plain ? name : Wording.quoted(name);
-  }
-
   private static String orDash(@Nullable String text) {
     return text == null ? "-" : text;
   }
@@ -255,30 +249,5 @@ final class InspectionText {
     return Double.isFinite(value)
         ? String.format(Locale.ROOT, format, value)
         : Decimals.text(value);
-  }
-
-  /** Columns as wide as their cells: the first and the last to the left, numbers to the right. */
-  private void append(List<List<String>> rows) {
-    int columns = rows.get(0).size();
-    int[] widths = new int[columns];
-    for (List<String> row : rows) {
-      for (int i = 0; i < columns; i++) {
-        widths[i] = Math.max(widths[i], width(row.get(i)));
-      }
-    }
-    for (List<String> row : rows) {
-      StringBuilder line = new StringBuilder();
-      for (int i = 0; i < row.size(); i++) {
-        String cell = row.get(i);
-        String space = " ".repeat(widths[i] - width(cell));
-        boolean isText = i == 0 || i == columns - 1;
-        line.append(i == 0 ? "" : "  ").append(isText ? cell + space : space + cell);
-      }
-      line(line.toString().stripTrailing());
-    }
-  }
-
-  private static int width(String text) {
-    return text.codePointCount(0, text.length());
   }
 }

@@ -72,6 +72,7 @@ final class RootCommand implements Runnable {
             .addSubcommand(new CompareCommand(session))
             .addSubcommand(new VerifyCommand(session))
             .addSubcommand(new AuditCommand(session))
+            .addSubcommand(new GradcheckCommand(session))
             .addSubcommand(new EnginesCommand(session))
             .setOut(new PrintWriter(help))
             .setColorScheme(CommandLine.Help.defaultColorScheme(Ansi.OFF))

@@ -26,6 +26,9 @@ final class StatisticsFile {
   /** The column in which {@code stats} names the channels. */
   private static final String CHANNEL = "channel";
 
+  /** What the member begins with that marks the statistics of a plain formula. */
+  static final String FORMULA = "formula_";
+
   private static final List<String> AFFINE = List.of("gamma", "beta");
   private static final List<String> PYTORCH_AFFINE = List.of("weight", "bias");
   private static final List<String> BATCHES = List.of("batches", "num_batches_tracked");
@@ -90,6 +93,15 @@ final class StatisticsFile {
 
   String name() {
     return name;
+  }
+
+  /** The plain formula and arithmetic that gave the statistics, {@code one_pass_f32}, or null. */
+  @Nullable String formula() {
+    return members.stream()
+        .filter(m -> m.startsWith(FORMULA))
+        .map(m -> m.substring(FORMULA.length()))
+        .findFirst()
+        .orElse(null);
   }
 
   /** Refuses columns of other names than the table of {@code stats} gives its channels. */

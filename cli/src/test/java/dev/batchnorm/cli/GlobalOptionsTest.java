@@ -47,6 +47,7 @@ class GlobalOptionsTest extends CommandTest {
             "convert",
             "compare",
             "verify",
+            "gradcheck",
             "engines")) {
       assertTrue(help.contains("\n  " + command + " "), command);
     }
@@ -67,6 +68,7 @@ class GlobalOptionsTest extends CommandTest {
         "convert",
         "compare",
         "verify",
+        "gradcheck",
         "engines"
       })
   void helpOfACommandEndsInExamplesThatNameIt(String command) {
@@ -96,7 +98,8 @@ class GlobalOptionsTest extends CommandTest {
         "inspect",
         "convert",
         "compare",
-        "verify"
+        "verify",
+        "gradcheck"
       })
   void examplesInHelpAreCommandLinesThatParse(String command) {
     for (String line : quiet(command + " --help").lines()) {
