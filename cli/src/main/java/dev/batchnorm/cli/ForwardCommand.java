@@ -166,15 +166,7 @@ final class ForwardCommand implements Callable<Integer> {
       pass.add(x);
       return;
     }
-    if (x.shape().sizes().length > 1 && x.shape().channelAxis() == 0) {
-      throw new InputException(
-          x.name()
-              + ": expected samples along axis 0 (--batch-size "
-              + batchSize
-              + "), found the channels there (shape "
-              + x.shape()
-              + ")");
-    }
+    requireSamplesFirst(x, batchSize);
     if (batchSize >= samples) {
       pass.check(x);
       pass.add(x);
@@ -185,6 +177,19 @@ final class ForwardCommand implements Callable<Integer> {
     pass.check(x.samples(samples - rest, rest));
     for (long first = 0; first < samples; first += batchSize) {
       pass.add(x.samples(first, Math.min(batchSize, samples - first)));
+    }
+  }
+
+  /** Refuses a batch that cannot be cut into mini-batches. */
+  static void requireSamplesFirst(Source x, long batchSize) {
+    if (x.shape().sizes().length > 1 && x.shape().channelAxis() == 0) {
+      throw new InputException(
+          x.name()
+              + ": expected samples along axis 0 (--batch-size "
+              + batchSize
+              + "), found the channels there (shape "
+              + x.shape()
+              + ")");
     }
   }
 

@@ -348,6 +348,11 @@ final class InputFiles implements AutoCloseable {
 
   /** Opens the output gradient that {@code --dy} names, which has x's shape. */
   Source outputGradient(String argument, BatchOptions options, Input xInput) {
+    return outputGradientInput(argument, options, xInput).source();
+  }
+
+  /** Opens the output gradient that {@code --dy} names, with what it came from. */
+  Input outputGradientInput(String argument, BatchOptions options, Input xInput) {
     Source x = xInput.source();
     CsvTable xTable = xInput.table();
     Input input = batch("--dy", argument, options, "dy");
@@ -357,7 +362,7 @@ final class InputFiles implements AutoCloseable {
       throw new InputException(
           dy.name() + ": expected shape " + x.shape() + " (" + x.name() + "), found " + dy.shape());
     }
-    return dy;
+    return input;
   }
 
   /**
@@ -543,6 +548,16 @@ final class InputFiles implements AutoCloseable {
   /** Whether the argument is {@code file.npz:member}. */
   static boolean namesMember(String argument) {
     return place(argument).member() != null;
+  }
+
+  /** The file of an argument, without the member that it may name. */
+  static String fileOf(String argument) {
+    return place(argument).file();
+  }
+
+  /** The member that an argument names, or null. */
+  static @Nullable String memberOf(String argument) {
+    return place(argument).member();
   }
 
   /** Whether two arguments mean the same file, whichever of its members. */

@@ -15,7 +15,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Every golden case typed as commands: what they write has the bits of the exact answers. */
-class GoldenCommandTest extends CommandTest {
+class GoldenBitsCommandTest extends CommandTest {
   private static final Path GOLDEN = ROOT.resolve("testdata/golden");
 
   /** A row of {@code testdata/golden/manifest.csv}. */
