@@ -67,7 +67,9 @@ final class EngineOptions {
     return engine(session, name.equals(AUTO) ? preferred : name);
   }
 
-  /** An engine for each of so many tasks, but for no more than there are threads, which they share. */
+  /**
+   * An engine for each of so many tasks, but for no more than there are threads, which they share.
+   */
   List<Engine> engines(Session session, int tasks) {
     checkThreads();
     int count = Math.max(1, Math.min(threads, tasks));

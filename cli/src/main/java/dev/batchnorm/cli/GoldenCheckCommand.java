@@ -96,9 +96,7 @@ final class GoldenCheckCommand implements Callable<Integer> {
     GoldenResult[] results = new GoldenResult[cases.size()];
     List<IntConsumer> workers =
         engines.stream()
-            .map(
-                engine ->
-                    (IntConsumer) i -> results[i] = GoldenCase.check(cases.get(i), engine))
+            .map(engine -> (IntConsumer) i -> results[i] = GoldenCase.check(cases.get(i), engine))
             .toList();
     new Workers(results.length).run(workers);
     return Arrays.asList(results);

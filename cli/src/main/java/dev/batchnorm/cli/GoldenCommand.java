@@ -16,7 +16,10 @@ import picocli.CommandLine.Spec;
     },
     synopsisSubcommandLabel = "COMMAND",
     footerHeading = "%nExamples:%n",
-    footer = {"  batchnorm golden record golden x.csv --dy dy.csv", "  batchnorm golden check golden"})
+    footer = {
+      "  batchnorm golden record golden x.csv --dy dy.csv",
+      "  batchnorm golden check golden"
+    })
 final class GoldenCommand implements Runnable {
   @Spec private CommandSpec spec = CommandSpec.create();
 

@@ -183,9 +183,7 @@ final class GoldenRecordCommand implements Callable<Integer> {
     }
     if (batchSize != null && (frozen || dy != null)) {
       throw new UsageException(
-          "--batch-size: expected no "
-              + (frozen ? "--frozen" : "--dy")
-              + " beside it, found it",
+          "--batch-size: expected no " + (frozen ? "--frozen" : "--dy") + " beside it, found it",
           "gradients and frozen statistics are those of a whole batch");
     }
     if (reference && batch.narrow()) {
@@ -239,7 +237,8 @@ final class GoldenRecordCommand implements Callable<Integer> {
     }
     String file = InputFiles.fileOf(input);
     String base = file.substring(file.lastIndexOf('/') + 1);
-    String stem = FileFormat.ofExtension(base) == null ? base : base.substring(0, base.length() - 4);
+    String stem =
+        FileFormat.ofExtension(base) == null ? base : base.substring(0, base.length() - 4);
     String member = InputFiles.memberOf(input);
     return member == null ? stem : stem + "-" + member;
   }
@@ -278,9 +277,7 @@ final class GoldenRecordCommand implements Callable<Integer> {
       }
       if (momentum != null) {
         recorder.momentum(
-            momentum.equals("cumulative")
-                ? GoldenSettings.CUMULATIVE
-                : Numbers.momentum(momentum));
+            momentum.equals("cumulative") ? GoldenSettings.CUMULATIVE : Numbers.momentum(momentum));
       }
       if (dy != null) {
         InputFiles.Input gradient = files.outputGradientInput(dy, batch, x);

@@ -53,8 +53,7 @@ record GoldenReport(List<GoldenResult> results, Engine engine, List<String> opti
   String text() {
     StringBuilder out = new StringBuilder();
     int names = results.stream().mapToInt(r -> name(r).length()).max().orElse(0);
-    int verdicts =
-        results.stream().mapToInt(r -> r.verdict().toString().length()).max().orElse(0);
+    int verdicts = results.stream().mapToInt(r -> r.verdict().toString().length()).max().orElse(0);
     for (GoldenResult result : results) {
       out.append(padded(name(result), names) + "  ");
       out.append(padded(result.verdict().toString(), verdicts) + "  ");

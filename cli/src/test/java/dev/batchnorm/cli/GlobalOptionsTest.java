@@ -47,6 +47,7 @@ class GlobalOptionsTest extends CommandTest {
             "convert",
             "compare",
             "verify",
+            "golden",
             "engines")) {
       assertTrue(help.contains("\n  " + command + " "), command);
     }
@@ -67,6 +68,9 @@ class GlobalOptionsTest extends CommandTest {
         "convert",
         "compare",
         "verify",
+        "golden",
+        "golden record",
+        "golden check",
         "engines"
       })
   void helpOfACommandEndsInExamplesThatNameIt(String command) {
@@ -96,7 +100,9 @@ class GlobalOptionsTest extends CommandTest {
         "inspect",
         "convert",
         "compare",
-        "verify"
+        "verify",
+        "golden record",
+        "golden check"
       })
   void examplesInHelpAreCommandLinesThatParse(String command) {
     for (String line : quiet(command + " --help").lines()) {

@@ -203,8 +203,22 @@ public final class GoldenCase {
     }
     requireAll(directory, entries, files, checksums);
     GoldenCase golden = new GoldenCase(directory, manifest, Map.of());
+    golden.requireAxis();
     manifest.arrays().forEach(golden::requireDigest);
     return golden;
+  }
+
+  private void requireAxis() {
+    GoldenArray x = Objects.requireNonNull(manifest.find("x"), "the manifest was checked");
+    if (settings().channelAxis() >= Math.max(x.shape().size(), 1)) {
+      throw new UntrustedCaseException(
+          GoldenVerdict.CORRUPTED,
+          Manifest.FILE
+              + ": channel_axis: expected an axis of x ("
+              + x.form()
+              + "), found "
+              + settings().channelAxis());
+    }
   }
 
   private static void requireSum(Checksums checksums, String file, String found) {

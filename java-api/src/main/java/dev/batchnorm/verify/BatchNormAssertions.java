@@ -189,11 +189,7 @@ public final class BatchNormAssertions {
       long[] recorded = described.shape().stream().mapToLong(size -> size).toArray();
       if (!Arrays.equals(recorded, actual.shape().sizes())) {
         throw new AssertionError(
-            title()
-                + ": expected shape "
-                + Shape.text(recorded)
-                + ", found "
-                + actual.shape());
+            title() + ": expected shape " + Shape.text(recorded) + ", found " + actual.shape());
       }
     }
 

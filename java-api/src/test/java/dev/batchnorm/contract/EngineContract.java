@@ -113,8 +113,7 @@ public abstract class EngineContract extends LinearAlgebraContract {
             List.of(GoldenCase.check(theirs, engine()), GoldenCase.check(ours, reference()))) {
           boolean mayProveNothing = data == Data.CONSTANT || data == Data.NOT_FINITE;
           assertTrue(
-              result.passed()
-                  || (mayProveNothing && result.verdict() == GoldenVerdict.MISTRUSTED),
+              result.passed() || (mayProveNothing && result.verdict() == GoldenVerdict.MISTRUSTED),
               result::toString);
         }
       }

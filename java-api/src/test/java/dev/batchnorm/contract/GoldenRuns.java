@@ -41,7 +41,7 @@ public final class GoldenRuns {
    */
   public static GoldenCase record(
       Path directory, Engine engine, Data data, DType type, int kind, long seed) {
-    Shape shape = SHAPES.get((int) Math.floorMod(seed, SHAPES.size()));
+    Shape shape = SHAPES.get(Math.floorMod(seed, SHAPES.size()));
     boolean batches = kind == 2;
     if (batches && shape.sizes().length > 1 && shape.channelAxis() == 0) {
       shape = SHAPES.get(0);

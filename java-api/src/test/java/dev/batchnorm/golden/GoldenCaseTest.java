@@ -98,7 +98,8 @@ class GoldenCaseTest {
     assertEquals(DType.F64, golden.batch("mean").type());
     assertEquals(3, golden.batch("count").values().get(0));
     InputException none = assertThrows(InputException.class, () -> golden.batch("z"));
-    assertTrue(none.getMessage().contains("expected an array \"z\", found x, dy, "), none::getMessage);
+    assertTrue(
+        none.getMessage().contains("expected an array \"z\", found x, dy, "), none::getMessage);
   }
 
   @Test
@@ -137,8 +138,7 @@ class GoldenCaseTest {
     Batch one = Batch.of(Shape.of(Layout.NC, 1, 2), 1f, 2f);
     GoldenRecorder recorder =
         GoldenCase.recorder(one).running(RunningStatistics.initial(2)).engine(JAVA);
-    InputException e =
-        assertThrows(InputException.class, () -> recorder.record(golden()));
+    InputException e = assertThrows(InputException.class, () -> recorder.record(golden()));
     assertEquals(
         "batch: running statistics: expected at least 2 values per channel, found 1",
         e.getMessage());
@@ -277,13 +277,13 @@ class GoldenCaseTest {
         new Forgery(
             "\"channel_axis\": 1", "\"eps\": 1, \"channel_axis\": 1", corrupted, "Duplicate"),
         new Forgery("\"channel_axis\": 1,", "", corrupted, "channel_axis: expected"),
-        new Forgery("\"channel_axis\": 1", "\"channel_axis\": 5", GoldenVerdict.ERROR, "axis"),
+        new Forgery("\"channel_axis\": 1", "\"channel_axis\": 5", corrupted, "an axis of x"),
         new Forgery("\"channel_axis\": 1", "\"channel_axis\": 0", GoldenVerdict.ERROR, "expected"),
         new Forgery("\"momentum\": 0.1", "\"momentum\": 2", corrupted, "from 0 to 1"),
         new Forgery("\"momentum\": 0.1,", "", corrupted, "momentum: expected a momentum"),
         new Forgery("\"momentum\": 0.1", "\"momentum\": 0.2", GoldenVerdict.DIFFERENT, "running"),
         new Forgery("\"forward\", ", "", corrupted, "verbs: expected"),
-        new Forgery("\"forward\"", "\"infer\"", corrupted, "given_mean"),
+        new Forgery("\"forward\"", "\"infer\"", corrupted, "no field"),
         new Forgery("\"dtype\": \"f32\"", "\"dtype\": \"f64\"", GoldenVerdict.DIFFERENT, "y: exp"),
         new Forgery("\"rounded_once\"", "\"bounded\"", corrupted, "bound: expected"),
         new Forgery("golden\": 1", "golden\": 2", GoldenVerdict.ERROR, "version 1"),
@@ -298,8 +298,7 @@ class GoldenCaseTest {
     small();
     String text = manifest();
     assertTrue(text.contains(forgery.from()), forgery.from());
-    int at =
-        forgery.from().equals("}\n") ? text.length() - 2 : text.indexOf(forgery.from());
+    int at = forgery.from().equals("}\n") ? text.length() - 2 : text.indexOf(forgery.from());
     String forged =
         text.substring(0, at) + forgery.to() + text.substring(at + forgery.from().length());
     forge(forged.getBytes(StandardCharsets.UTF_8));
@@ -382,7 +381,14 @@ class GoldenCaseTest {
 
   // Wrong engines
 
-  /** Each says something that no rounded output tells unless it is at a boundary, as below. */
+  private static Batch batch(DType type, double... values) {
+    Batch batch = Batch.zeros(SHAPE, type);
+    for (int i = 0; i < values.length; i++) {
+      batch.values().set(i, values[i]);
+    }
+    return batch;
+  }
+
   private static final List<Data> HARD =
       List.of(Data.NORMAL, Data.CONSTANT, Data.SMALL_INTEGERS, Data.MEAN_1E10, Data.NOT_FINITE);
 
@@ -393,6 +399,21 @@ class GoldenCaseTest {
       names = {"PAIR_SUM", "COVARIANCE", "QUADRATIC_FORM", "PROJECTION"})
   void wrongEnginesAreCaught(Mistake mistake) {
     List<GoldenVerdict> verdicts = new ArrayList<>();
+    Path exactZero = directory.resolve("exact-zero");
+    GoldenCase.recorder(batch(DType.F16, 1, 1, 5, 2, 2, 3))
+        .dy(batch(DType.F16, 1, 1, 0, -2, 2, 1))
+        .engine(JAVA)
+        .record(exactZero);
+    verdicts.add(GoldenCase.check(exactZero, new WrongEngine(mistake)).verdict());
+    Path lowPart = directory.resolve("low-part");
+    GoldenCase.recorder(batch(DType.F64, 1, 3, 5, 3, 2, 3))
+        .dy(batch(DType.F64, 1, 0x1p-54, 0, 1, 2, 2))
+        .engine(JAVA)
+        .record(lowPart);
+    verdicts.add(GoldenCase.check(lowPart, new WrongEngine(mistake)).verdict());
+    if (verdicts.contains(GoldenVerdict.DIFFERENT)) {
+      return;
+    }
     for (Data data : HARD) {
       for (DType type : DType.values()) {
         for (int kind = 0; kind < GoldenRuns.KINDS; kind++) {
@@ -432,8 +453,7 @@ class GoldenCaseTest {
     Files.createDirectory(moved);
     Files.move(golden(), moved.resolve("golden"));
     Files.move(outside, moved.resolve("x.npy"));
-    assertEquals(
-        GoldenVerdict.PASSED, GoldenCase.check(moved.resolve("golden"), JAVA).verdict());
+    assertEquals(GoldenVerdict.PASSED, GoldenCase.check(moved.resolve("golden"), JAVA).verdict());
     Files.move(moved.resolve("golden"), golden());
     GoldenResult gone = GoldenCase.check(golden(), JAVA);
     assertEquals(GoldenVerdict.MISSING, gone.verdict());
@@ -466,15 +486,12 @@ class GoldenCaseTest {
     Files.copy(tree.resolve("a/y.npy"), tree.resolve("c/y.npy"));
     assertEquals(
         List.of("a", "b/.batchnorm-1-2-3.tmp", "b/one", "b/two", "c"),
-        GoldenTree.cases(List.of(tree)).stream()
-            .map(c -> tree.relativize(c).toString())
-            .toList());
+        GoldenTree.cases(List.of(tree)).stream().map(c -> tree.relativize(c).toString()).toList());
     assertEquals(
         GoldenVerdict.INCOMPLETE,
         GoldenCase.check(tree.resolve("b/.batchnorm-1-2-3.tmp"), JAVA).verdict());
     assertEquals(GoldenVerdict.INCOMPLETE, GoldenCase.check(tree.resolve("c"), JAVA).verdict());
-    assertEquals(
-        List.of(tree.resolve("a")), GoldenTree.cases(List.of(tree.resolve("a"))));
+    assertEquals(List.of(tree.resolve("a")), GoldenTree.cases(List.of(tree.resolve("a"))));
     assertEquals(
         GoldenTree.cases(List.of(tree)), GoldenTree.cases(List.of(tree, tree.resolve("b"))));
   }

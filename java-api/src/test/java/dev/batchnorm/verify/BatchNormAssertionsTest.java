@@ -42,14 +42,12 @@ class BatchNormAssertionsTest {
     refused(() -> assertWithinUlps(a, new float[] {1, Float.NaN, -0f, Float.NaN}, 1L << 52));
     refused(
         () ->
-            assertWithinUlps(
-                new double[] {1}, new double[] {Double.POSITIVE_INFINITY}, 1L << 52));
+            assertWithinUlps(new double[] {1}, new double[] {Double.POSITIVE_INFINITY}, 1L << 52));
     assertEquals(
         "actual: expected 4 values, found 1",
         refused(() -> assertWithinUlps(a, new float[] {1}, 9)));
     assertThrows(
-        IllegalArgumentException.class,
-        () -> assertWithinUlps(new double[0], new double[0], -1));
+        IllegalArgumentException.class, () -> assertWithinUlps(new double[0], new double[0], -1));
     assertWithinUlps(new double[] {1}, new double[] {1 + 0x1p-52}, 1);
     refused(() -> assertWithinUlps(new double[] {1}, new double[] {1 + 0x1p-51}, 1));
   }
@@ -63,7 +61,8 @@ class BatchNormAssertionsTest {
     assertSameBits(batch, Batch.of(SHAPE, 1f, 2f, 3f, 4f, 5f, 6f));
     String place = refused(() -> assertSameBits(batch, Batch.of(SHAPE, 1f, 2f, 3f, 4f, 5f, 7f)));
     assertTrue(place.contains("(2, 1): expected 6.0, found 7.0"), place);
-    refused(() -> assertSameBits(batch, Batch.of(Shape.of(Layout.NC, 2, 3), 1f, 2f, 3f, 4f, 5f, 6f)));
+    refused(
+        () -> assertSameBits(batch, Batch.of(Shape.of(Layout.NC, 2, 3), 1f, 2f, 3f, 4f, 5f, 6f)));
     refused(() -> assertSameBits(batch, Batch.of(SHAPE, 1.0, 2, 3, 4, 5, 6)));
     assertWithinUlps(batch, Batch.of(SHAPE, 1.0, 2, 3, 4, 5, 6), 0);
   }
