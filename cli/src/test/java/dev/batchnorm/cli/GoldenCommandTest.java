@@ -36,7 +36,8 @@ class GoldenCommandTest extends CommandTest {
   private void passes(int cases) {
     CommandLineRun run = quiet("golden check ./golden");
     String last = run.lines().get(run.lines().size() - 1);
-    assertTrue(last.matches("PASSED: " + cases + " cases?, \\d+ numbers, none differs by a bit"), last);
+    assertTrue(
+        last.matches("PASSED: " + cases + " cases?, \\d+ numbers, none differs by a bit"), last);
   }
 
   private Stored array(String path) {
@@ -120,7 +121,10 @@ class GoldenCommandTest extends CommandTest {
     assertEquals(before, Files.getLastModifiedTime(path("golden/x/y.npy")));
     text("x.csv", text("x.csv").replace("14", "15"));
     String changed = here(quiet(RECORD + "./x.csv --update"));
-    assertTrue(changed.startsWith("golden/x: changed\n  x: 1 of 6 changed, first at (1, 1): 15.0, was 14.0\n"), changed);
+    assertTrue(
+        changed.startsWith(
+            "golden/x: changed\n  x: 1 of 6 changed, first at (1, 1): 15.0, was 14.0\n"),
+        changed);
     assertTrue(changed.contains("\n  y: 3 of 6 changed"), changed);
     passes(1);
     assertEquals("golden/new: new\n", here(quiet(RECORD + "./x.csv --name new --update")));
@@ -150,7 +154,16 @@ class GoldenCommandTest extends CommandTest {
   @ParameterizedTest
   @EnumSource(
       value = Mistake.class,
-      names = {"Y", "DX", "DGAMMA", "DBETA", "MEAN", "VARIANCE", "INVERSE_STD", "UNBIASED_VARIANCE"})
+      names = {
+        "Y",
+        "DX",
+        "DGAMMA",
+        "DBETA",
+        "MEAN",
+        "VARIANCE",
+        "INVERSE_STD",
+        "UNBIASED_VARIANCE"
+      })
   void aWrongEngineIsDifferentWithThePlaceAndTheCommandThatRepeatsIt(Mistake mistake) {
     quiet(RECORD + "./x.csv --dy ./dy.csv --running new");
     String engine = WrongProviders.name(mistake);
