@@ -44,7 +44,7 @@ public final class AtomicDirectory implements AutoCloseable {
       return new AtomicDirectory(target, temporary);
     } catch (FileAlreadyExistsException e) {
       throw new OutputException(
-          target + ": expected directories above it, found a file (" + e.getFile() + ")", null, e);
+          target + ": expected directories above it, found a file", null, e);
     } catch (IOException e) {
       throw refused(target, e);
     }
