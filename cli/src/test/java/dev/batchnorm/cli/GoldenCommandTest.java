@@ -1,5 +1,6 @@
 package dev.batchnorm.cli;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -103,7 +104,7 @@ class GoldenCommandTest extends CommandTest {
         "golden record ./other ./z.csv ./bad.csv",
         "batchnorm: bad.csv:2: expected 2 fields as in line 1, found 1");
     assertFalse(Files.exists(path("other/z")));
-    assertEquals(0, path("other").toFile().list().length);
+    assertArrayEquals(new String[0], path("other").toFile().list());
     assertEquals(ExitCode.OK, run(bytes("z.csv"), RECORD + "- --name piped").code());
     passes(3);
   }

@@ -43,8 +43,7 @@ public final class AtomicDirectory implements AutoCloseable {
       PendingFiles.createDirectory(temporary);
       return new AtomicDirectory(target, temporary);
     } catch (FileAlreadyExistsException e) {
-      throw new OutputException(
-          target + ": expected directories above it, found a file", null, e);
+      throw new OutputException(target + ": expected directories above it, found a file", null, e);
     } catch (IOException e) {
       throw refused(target, e);
     }

@@ -99,14 +99,17 @@ class GoldenCaseTest {
     assertEquals(3, golden.batch("count").values().get(0));
     InputException none = assertThrows(InputException.class, () -> golden.batch("z"));
     assertTrue(
-        none.getMessage().contains("expected an array \"z\", found x, dy, "), none::getMessage);
+        String.valueOf(none.getMessage()).contains("expected an array \"z\", found x, dy, "),
+        none::getMessage);
   }
 
   @Test
   void recordingAgainIsRefusedUnlessAskedForAndTellsWhatChanges() throws IOException {
     small();
     OutputException refused = assertThrows(OutputException.class, this::small);
-    assertTrue(refused.getMessage().endsWith("expected a new case, found one of that name"));
+    assertTrue(
+        String.valueOf(refused.getMessage())
+            .endsWith("expected a new case, found one of that name"));
     GoldenRecorder other = GoldenCase.recorder(x()).gamma(1.5, 1).engine(JAVA);
     try (GoldenRecording recording = other.prepare(golden(), true)) {
       assertTrue(recording.replaces());
@@ -504,7 +507,7 @@ class GoldenCaseTest {
     InputException e =
         assertThrows(
             InputException.class, () -> GoldenTree.cases(List.of(directory.resolve(name))));
-    assertTrue(e.getMessage().contains("golden cases"), e::getMessage);
+    assertTrue(String.valueOf(e.getMessage()).contains("golden cases"), e::getMessage);
   }
 
   @Test
