@@ -21,12 +21,19 @@ import picocli.CommandLine.Spec;
       "  batchnorm golden check golden"
     })
 final class GoldenCommand implements Runnable {
+  private final Session session;
+
   @Spec private CommandSpec spec = CommandSpec.create();
 
   @Mixin private GlobalOptions global = new GlobalOptions();
 
+  GoldenCommand(Session session) {
+    this.session = session;
+  }
+
   @Override
   public void run() {
+    session.use(global);
     String known = String.join(" or ", spec.subcommands().keySet());
     throw new CommandLine.ParameterException(
         spec.commandLine(), "expected golden " + known + ", found none");

@@ -79,7 +79,7 @@ final class RootCommand implements Runnable {
             .addSubcommand(new CompareCommand(session))
             .addSubcommand(new VerifyCommand(session))
             .addSubcommand(
-                new CommandLine(new GoldenCommand())
+                new CommandLine(new GoldenCommand(session))
                     .addSubcommand(new GoldenRecordCommand(session))
                     .addSubcommand(new GoldenCheckCommand(session)))
             .addSubcommand(new EnginesCommand(session))
