@@ -152,7 +152,7 @@ def case(name, command, message, why, cure='', hint='', setup='', stdin=''):
 
 # All commands, in the order of batchnorm --help.
 COMMANDS = ('forward, infer, backward, stats, covariance, reparam, fold, inspect, convert, compare, verify, '
-            'gradcheck, engines')
+            'golden, audit, gradcheck, engines')
 
 
 def usage_cases():
@@ -213,6 +213,15 @@ def usage_cases():
          'expected one of --input INPUT, --covariance S and --weight-norm, found none',
          'Nothing was named to normalise the weights by.',
          hint='--input INPUT takes mean and covariance from data')
+
+    case('golden-nothing', 'golden',
+         'expected golden record or check, found none',
+         'Golden cases are recorded or checked.',
+         hint='batchnorm golden --help')
+    case('golden-same-names', 'golden record golden x.csv x.csv',
+         'INPUT: expected inputs of different names, found x.csv and x.csv (both are case x)',
+         'Two cases would be one directory.',
+         hint='--name NAME names the case of a single INPUT')
 
     topic(2, 'Values of options', 'What an option was given is not of its kind.')
     case('not-whole', 'forward x.csv --threads many',
@@ -308,7 +317,28 @@ def usage_cases():
          "--comment: expected another character than the delimiter, found ','",
          'A line beginning with an empty cell would be a comment.')
 
+    case('golden-name', 'golden record golden x.csv --name a/b',
+         '--name: expected a name for a directory, found "a/b"',
+         'The name has a slash, begins with a dot, or is empty.')
+
     topic(2, 'Options that go together', 'One option asks for another, or excludes it.')
+    case('golden-name-several', 'golden record golden x.csv dy.csv --name a',
+         '--name: expected one INPUT, found 2',
+         'One name cannot be that of several cases.',
+         hint='each case has its INPUT\'s name')
+    case('golden-statistics', 'golden record golden x.csv --statistics batch',
+         '--statistics: expected --frozen beside it, found none',
+         'Without `--frozen` the statistics are the batch\'s own.')
+    case('golden-frozen', 'golden record golden x.csv --frozen --running given.npz --momentum 0.5',
+         '--momentum: expected --running beside it, and no --frozen, found both',
+         'Frozen statistics do not move on.')
+    case('golden-batches', 'golden record golden x.csv --dy dy.csv --batch-size 2',
+         '--batch-size: expected no --dy beside it, found it',
+         'Mini-batches are recorded without gradients.',
+         hint='gradients and frozen statistics are those of a whole batch')
+    case('golden-narrow', 'golden record golden x.npy --reference --narrow',
+         '--reference: expected no --narrow beside it, found it',
+         'A reference keeps every bit of its file.')
     case('momentum-alone', 'forward x.csv --momentum 0.5',
          '--momentum: expected --running beside it, found none',
          'Momentum weighs running statistics, and none were asked for.')
@@ -1248,9 +1278,32 @@ def output_cases():
     case('output-closed-directory', 'forward x.csv -o closed/y.csv',
          'closed/y.csv: expected a file that may be written, found no permission',
          'The directory of the output takes no new files.', setup='closed closed')
+    case('golden-under-file', 'golden record x.csv dy.csv',
+         'x.csv/dy: expected directories above it, found a file',
+         'DIR is a file. Perhaps DIR was forgotten in front of INPUT.')
     case('disk-full', 'forward x.csv -o /dev/full --to csv',
          '/dev/full: expected to write all of it, found "No space left on device"',
          'The disk is full.', setup='device /dev/full')
+
+
+def golden_cases():
+    topic(3, 'Golden cases',
+          'The trees of `golden check` and the inputs of `golden record --reference`. What is wrong with a case is its '
+          'verdict, and exit code 1: [formats.md](formats.md#golden-cases).')
+    case('golden-nowhere', 'golden check nowhere',
+         'nowhere: expected a directory of golden cases, found no such directory',
+         'Nothing of that name exists.')
+    case('golden-file', 'golden check x.csv',
+         'x.csv: expected a directory of golden cases, found a file',
+         'A case is a directory.')
+    case('golden-empty', 'golden check results',
+         'results: expected golden cases (directories with a manifest.json), found none',
+         'Nothing was checked, which is no success.',
+         hint='batchnorm golden record results INPUT makes one', setup='directory results')
+    case('golden-reference', 'golden record golden x.csv --reference',
+         'x.csv: expected NPY or NPZ (for --reference), found CSV',
+         'Text is read with options that a reference does not keep.',
+         hint='without --reference the numbers are copied into the case')
 
 
 def all_cases():
@@ -1262,6 +1315,7 @@ def all_cases():
     shape_cases()
     type_cases()
     parameter_cases()
+    golden_cases()
     output_cases()
 
 

@@ -15,7 +15,13 @@ import dev.batchnorm.format.npy.NpySink
 import dev.batchnorm.format.npy.NpySource
 import dev.batchnorm.format.npz.NpzFile
 import dev.batchnorm.format.npz.NpzWriter
+import dev.batchnorm.golden.GoldenCase
+import dev.batchnorm.golden.GoldenTree
+import dev.batchnorm.golden.GoldenVerdict
 import dev.batchnorm.verify.ArrayDifference
+import dev.batchnorm.verify.BatchNormAssertions.assertMatchesGolden
+import dev.batchnorm.verify.BatchNormAssertions.assertSameBits
+import dev.batchnorm.verify.BatchNormAssertions.assertWithinUlps
 import dev.batchnorm.verify.EngineComparison
 import dev.batchnorm.verify.FoldDifference
 import dev.batchnorm.verify.ReparameterizationDifference
@@ -439,5 +445,28 @@ class BatchNormFromKotlinTest {
         override fun commit() {
             values += room.toDoubles().asList()
         }
+    }
+
+    @Test
+    fun `golden cases hold a kernel to the recorded bits`(@TempDir directory: Path) {
+        val golden = directory.resolve("small")
+        val case = GoldenCase.recorder(x).dy(dy).gamma(1.5, 0.5).record(golden)
+        val y = BatchNorm.builder().gamma(1.5, 0.5).build().forward(x).y
+
+        assertMatchesGolden(golden)
+        assertMatchesGolden(golden, "y", y)
+        assertMatchesGolden(golden, "y", y.values.toFloats())
+        assertMatchesGolden(golden, "mean", doubleArrayOf(4.0, 20.0 / 3), 1)
+        assertSameBits(y, case.batch("y"))
+        assertWithinUlps(floatArrayOf(1f), floatArrayOf(Math.nextUp(1f)), 1)
+        assertThrows(AssertionError::class.java) { assertWithinUlps(doubleArrayOf(1.0), doubleArrayOf(2.0), 1) }
+
+        val result = case.check(Engines.named("java", 1))
+        assertEquals(GoldenVerdict.PASSED, result.verdict)
+        assertEquals(0, result.outputs.sumOf { it.differing() })
+        assertEquals(1, case.settings().channelAxis)
+        assertNull(case.inputs().first { it.name == "x" }.reference)
+        assertEquals(listOf(golden), GoldenTree.cases(listOf(directory)))
+        GoldenCase.recorder(x).prepare(golden, true).use { assertTrue(it.replaces()) }
     }
 }

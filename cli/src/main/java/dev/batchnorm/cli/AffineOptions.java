@@ -39,6 +39,16 @@ final class AffineOptions {
     return gamma != null || beta != null;
   }
 
+  /** Whether γ was given. */
+  boolean hasGamma() {
+    return gamma != null;
+  }
+
+  /** Whether β was given. */
+  boolean hasBeta() {
+    return beta != null;
+  }
+
   /** γ and β where they were typed as numbers, for anything; 1 and 0 where they are files. */
   Affine ofNumbers() {
     Affine affine = Affine.IDENTITY;

@@ -10,6 +10,7 @@ import dev.batchnorm.Values;
 import dev.batchnorm.View.Block;
 import dev.batchnorm.engine.Engine;
 import dev.batchnorm.format.Axes;
+import dev.batchnorm.format.Digest;
 import dev.batchnorm.format.NumberType;
 import dev.batchnorm.format.StoredArray;
 import dev.batchnorm.format.npy.NpySource;

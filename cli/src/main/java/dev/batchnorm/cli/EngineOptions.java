@@ -4,6 +4,8 @@ import dev.batchnorm.EngineUnavailableException;
 import dev.batchnorm.engine.Engine;
 import dev.batchnorm.engine.EngineProvider;
 import dev.batchnorm.engine.Engines;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.stream.Collectors;
 import picocli.CommandLine.Option;
 
@@ -30,6 +32,18 @@ final class EngineOptions {
     if (!name.equals(AUTO)) {
       throw new UsageException("--engine: expected none with " + why + ", found " + name);
     }
+  }
+
+  /** The options that were given other values than their defaults, as they are typed. */
+  List<String> given() {
+    List<String> given = new ArrayList<>();
+    if (!name.equals(AUTO)) {
+      given.addAll(List.of("--engine", name));
+    }
+    if (threads != Runtime.getRuntime().availableProcessors()) {
+      given.addAll(List.of("--threads", Integer.toString(threads)));
+    }
+    return given;
   }
 
   /** The engine asked for; a named one never falls back to another. */
@@ -60,10 +74,29 @@ final class EngineOptions {
     return engine(session, name.equals(AUTO) ? preferred : name);
   }
 
-  private Engine engine(Session session, String wanted) {
-    if (threads < 1) {
-      throw new UsageException("--threads: expected a number ≥ 1, found " + threads);
+  /**
+   * An engine for each of so many tasks, but for no more than there are threads, which they share.
+   */
+  List<Engine> engines(Session session, int tasks) {
+    checkThreads();
+    int count = Math.max(1, Math.min(threads, tasks));
+    List<Engine> engines = new ArrayList<>();
+    engines.add(engine(session, name, threads / count));
+    while (engines.size() < count) {
+      engines.add(
+          name.equals(AUTO)
+              ? Engines.preferred(threads / count, reason -> {})
+              : Engines.named(name, threads / count));
     }
+    return engines;
+  }
+
+  private Engine engine(Session session, String wanted) {
+    checkThreads();
+    return engine(session, wanted, threads);
+  }
+
+  private static Engine engine(Session session, String wanted, int threads) {
     Engine engine;
     if (wanted.equals(AUTO)) {
       engine = Engines.preferred(threads, session::warn);
@@ -74,6 +107,12 @@ final class EngineOptions {
     session.use(engine, threads);
     session.talk("engine " + engine.name() + ": " + engine.description());
     return engine;
+  }
+
+  private void checkThreads() {
+    if (threads < 1) {
+      throw new UsageException("--threads: expected a number ≥ 1, found " + threads);
+    }
   }
 
   /** "native" is known even where its jar is not there: then it is unavailable, not unknown. */

@@ -34,7 +34,7 @@ final class ErrorReporter {
     }
     if (failure instanceof UnmatchedArgumentException unmatched
         && !unmatched.isUnknownOption()
-        && unmatched.getCommandLine().getParent() != null) {
+        && unmatched.getCommandLine().getSubcommands().isEmpty()) {
       return say(
           "expected no further argument, found " + Wording.quoted(unmatched.getUnmatched().get(0)),
           null,
@@ -82,7 +82,8 @@ final class ErrorReporter {
   private static String message(ParameterException failure) {
     String text = lowerFirst(failure.getMessage());
     if (failure instanceof UnmatchedArgumentException unmatched) {
-      String command = failure.getCommandLine().getCommandName();
+      String command =
+          failure.getCommandLine().getCommandSpec().qualifiedName().replaceFirst("^batchnorm ", "");
       String found = Wording.quoted(unmatched.getUnmatched().get(0));
       return "expected an option of " + command + ", found " + found;
     }

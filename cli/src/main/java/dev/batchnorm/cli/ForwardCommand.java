@@ -263,15 +263,7 @@ final class ForwardCommand implements Callable<Integer> {
       add.accept(x);
       return;
     }
-    if (x.shape().sizes().length > 1 && x.shape().channelAxis() == 0) {
-      throw new InputException(
-          x.name()
-              + ": expected samples along axis 0 (--batch-size "
-              + batchSize
-              + "), found the channels there (shape "
-              + x.shape()
-              + ")");
-    }
+    requireSamplesFirst(x, batchSize);
     if (batchSize >= samples) {
       check.accept(x);
       add.accept(x);
@@ -282,6 +274,19 @@ final class ForwardCommand implements Callable<Integer> {
     check.accept(x.samples(samples - rest, rest));
     for (long first = 0; first < samples; first += batchSize) {
       add.accept(x.samples(first, Math.min(batchSize, samples - first)));
+    }
+  }
+
+  /** Refuses a batch that cannot be cut into mini-batches. */
+  static void requireSamplesFirst(Source x, long batchSize) {
+    if (x.shape().sizes().length > 1 && x.shape().channelAxis() == 0) {
+      throw new InputException(
+          x.name()
+              + ": expected samples along axis 0 (--batch-size "
+              + batchSize
+              + "), found the channels there (shape "
+              + x.shape()
+              + ")");
     }
   }
 

@@ -30,6 +30,14 @@ final class GivenOptions {
           "Which of FILE's statistics to use. Default: the running ones if it has any, else the batch's.")
   private @Nullable String statistics;
 
+  /** The same options as another command typed them. */
+  static GivenOptions of(@Nullable String running, @Nullable String statistics) {
+    GivenOptions options = new GivenOptions();
+    options.running = running;
+    options.statistics = statistics;
+    return options;
+  }
+
   /** The option that makes no sense without frozen statistics, or null. */
   private @Nullable String found() {
     return running != null ? "--running" : statistics != null ? "--statistics" : null;

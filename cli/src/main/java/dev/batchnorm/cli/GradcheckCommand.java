@@ -152,7 +152,7 @@ final class GradcheckCommand implements Callable<Integer> {
           file != null ? given.statistics(session, norm, file, channels) : norm.statistics(source);
       GradientCheck check = new GradientCheck(norm).seed(seed).outputType(batch.outputType(source));
       if (dx != null) {
-        check.dx(inputs.gradient("--dx", dx, batch, batch.outputType(source), x, "dx"));
+        check.dx(inputs.gradient("--dx", dx, batch, batch.outputType(source), x, "dx").source());
       }
       if (dgamma != null) {
         check.dgamma(parameter(inputs, "--dgamma", dgamma, source, "dgamma"));

@@ -348,6 +348,11 @@ final class InputFiles implements AutoCloseable {
 
   /** Opens the output gradient that {@code --dy} names, which has x's shape. */
   Source outputGradient(String argument, BatchOptions options, Input xInput) {
+    return outputGradientInput(argument, options, xInput).source();
+  }
+
+  /** Opens the output gradient that {@code --dy} names, with what it came from. */
+  Input outputGradientInput(String argument, BatchOptions options, Input xInput) {
     DType type = options.dtype();
     return gradient("--dy", argument, options, type == null ? DType.F64 : type, xInput, "dy");
   }
@@ -359,7 +364,7 @@ final class InputFiles implements AutoCloseable {
    * @param text the type that cells of CSV are rounded to
    * @param member the NPZ member that is meant if the argument names none
    */
-  Source gradient(
+  Input gradient(
       String option,
       String argument,
       BatchOptions options,
@@ -381,7 +386,7 @@ final class InputFiles implements AutoCloseable {
               + "), found "
               + gradient.shape());
     }
-    return gradient;
+    return input;
   }
 
   /**
@@ -594,6 +599,16 @@ final class InputFiles implements AutoCloseable {
   /** Whether the argument is {@code file.npz:member}. */
   static boolean namesMember(String argument) {
     return place(argument).member() != null;
+  }
+
+  /** The file of an argument, without the member that it may name. */
+  static String fileOf(String argument) {
+    return place(argument).file();
+  }
+
+  /** The member that an argument names, or null. */
+  static @Nullable String memberOf(String argument) {
+    return place(argument).member();
   }
 
   /** Whether two arguments mean the same file, whichever of its members. */

@@ -9,6 +9,7 @@ import dev.batchnorm.Values;
 import dev.batchnorm.format.ArraySink;
 import dev.batchnorm.format.AtomicOutput;
 import dev.batchnorm.format.Decimals;
+import dev.batchnorm.format.Digest;
 import dev.batchnorm.format.FileFormat;
 import dev.batchnorm.format.NumberType;
 import dev.batchnorm.format.csv.CsvOptions;

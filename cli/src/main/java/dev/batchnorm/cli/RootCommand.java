@@ -54,6 +54,13 @@ final class RootCommand implements Runnable {
         : typed;
   }
 
+  private static void setVersion(CommandLine command) {
+    for (CommandLine below : command.getSubcommands().values()) {
+      below.getCommandSpec().versionProvider(new Version());
+      setVersion(below);
+    }
+  }
+
   /** Parses and runs what the session's arguments ask for. */
   static int execute(Session session) {
     ErrorReporter reporter = new ErrorReporter(session);
@@ -71,6 +78,10 @@ final class RootCommand implements Runnable {
             .addSubcommand(new ConvertCommand(session))
             .addSubcommand(new CompareCommand(session))
             .addSubcommand(new VerifyCommand(session))
+            .addSubcommand(
+                new CommandLine(new GoldenCommand(session))
+                    .addSubcommand(new GoldenRecordCommand(session))
+                    .addSubcommand(new GoldenCheckCommand(session)))
             .addSubcommand(new AuditCommand(session))
             .addSubcommand(new GradcheckCommand(session))
             .addSubcommand(new EnginesCommand(session))
@@ -80,10 +91,7 @@ final class RootCommand implements Runnable {
             .setExpandAtFiles(false)
             .setParameterExceptionHandler((failure, arguments) -> reporter.report(failure))
             .setExecutionExceptionHandler((failure, command, parsed) -> reporter.report(failure));
-    commands
-        .getSubcommands()
-        .values()
-        .forEach(c -> c.getCommandSpec().versionProvider(new Version()));
+    setVersion(commands);
     try {
       int code =
           commands.execute(

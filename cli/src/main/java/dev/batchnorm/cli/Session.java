@@ -203,6 +203,11 @@ final class Session {
 
   /** The command line as it would be pasted into a shell. */
   String commandLine() {
+    return commandLine(arguments);
+  }
+
+  /** A command line of this program as it would be pasted into a shell. */
+  static String commandLine(List<String> arguments) {
     return "batchnorm "
         + arguments.stream()
             .map(a -> PLAIN.matcher(a).matches() ? a : "'" + a.replace("'", "'\\''") + "'")

@@ -47,7 +47,9 @@ class GlobalOptionsTest extends CommandTest {
             "convert",
             "compare",
             "verify",
-            "gradcheck",
+            "golden",
+            "audit",
+        "gradcheck",
             "engines")) {
       assertTrue(help.contains("\n  " + command + " "), command);
     }
@@ -68,6 +70,10 @@ class GlobalOptionsTest extends CommandTest {
         "convert",
         "compare",
         "verify",
+        "golden",
+        "golden record",
+        "golden check",
+        "audit",
         "gradcheck",
         "engines"
       })
@@ -99,6 +105,9 @@ class GlobalOptionsTest extends CommandTest {
         "convert",
         "compare",
         "verify",
+        "golden record",
+        "golden check",
+        "audit",
         "gradcheck"
       })
   void examplesInHelpAreCommandLinesThatParse(String command) {

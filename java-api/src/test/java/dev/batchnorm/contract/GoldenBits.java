@@ -27,18 +27,18 @@ import java.util.stream.Stream;
  * @param channelAxis empty for an array of one axis
  * @param convention empty where no running statistics are asked for
  */
-record GoldenCase(String name, String mode, String channelAxis, double eps, String convention) {
+record GoldenBits(String name, String mode, String channelAxis, double eps, String convention) {
   private static final GoldenFiles FILES = new GoldenFiles("golden");
 
   /** All cases of the manifest. */
-  static Stream<GoldenCase> all() {
-    return FILES.manifest(280).map(GoldenCase::of);
+  static Stream<GoldenBits> all() {
+    return FILES.manifest(280).map(GoldenBits::of);
   }
 
   /** name,mode,layout,channel_axis,x_dtype,eps,convention,seed,why: only why may be quoted. */
-  private static GoldenCase of(String line) {
+  private static GoldenBits of(String line) {
     String[] fields = line.split(",", 9);
-    return new GoldenCase(
+    return new GoldenBits(
         fields[0], fields[1], fields[3], Double.parseDouble(fields[5]), fields[6]);
   }
 

@@ -1,10 +1,8 @@
-package dev.batchnorm.cli;
+package dev.batchnorm.format;
 
 import dev.batchnorm.DType;
 import dev.batchnorm.Shape;
 import dev.batchnorm.Values;
-import dev.batchnorm.format.NumberType;
-import dev.batchnorm.format.Wording;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.IntBuffer;
@@ -19,7 +17,7 @@ import java.util.HexFormat;
  * The SHA-256 of an array: of its type and shape as in {@code <f4 (2, 3)} and a line feed, then its
  * little-endian values in C order, NaNs canonical and truth as 0 and 1.
  */
-final class Digest {
+public final class Digest {
   private static final int CHUNK = 8192;
 
   private final String name;
@@ -28,7 +26,12 @@ final class Digest {
   private final MessageDigest sha256;
   private final ByteBuffer chunk;
 
-  Digest(String name, NumberType type, long... sizes) {
+  /**
+   * A digest of an array whose values are still to come.
+   *
+   * @param name what {@link #line} calls the array
+   */
+  public Digest(String name, NumberType type, long... sizes) {
     this.name = name;
     this.type = type;
     description = type.descriptor() + " " + Shape.tuple(sizes);
@@ -42,7 +45,7 @@ final class Digest {
   }
 
   /** Adds values of the digest's type. */
-  void add(Values values) {
+  public void add(Values values) {
     for (int first = 0; first < values.count(); first += CHUNK) {
       int count = Math.min(values.count() - first, CHUNK);
       Values copy = Values.of(type.floating(), chunk.clear().limit(count * type.bytes()));
@@ -52,7 +55,7 @@ final class Digest {
   }
 
   /** Adds the little-endian bytes of values, from position to limit; neither moves. */
-  void add(ByteBuffer bytes) {
+  public void add(ByteBuffer bytes) {
     for (int at = bytes.position(); at < bytes.limit(); at += chunk.limit()) {
       int size = Math.min(bytes.limit() - at, chunk.capacity());
       chunk.clear().limit(size);
@@ -95,18 +98,27 @@ final class Digest {
     sha256.update(chunk);
   }
 
+  /** Adds all values of an array, which is read chunk by chunk. */
+  public Digest add(StoredArray array) {
+    for (long at = 0; at < array.count(); at += StoredArray.CHUNK) {
+      add(array.read(at, (int) Math.min(StoredArray.CHUNK, array.count() - at)));
+    }
+    array.release();
+    return this;
+  }
+
   /** Type and shape, as in {@code <f4 (2, 3)}. */
-  String description() {
+  public String description() {
     return description;
   }
 
   /** The digest in hex; ends it. */
-  String hex() {
+  public String hex() {
     return HexFormat.of().formatHex(sha256.digest());
   }
 
   /** The line {@code --digest} prints; ends the digest. */
-  String line() {
+  public String line() {
     return hex() + " " + Wording.onOneLine(name) + " " + description;
   }
 }
