@@ -233,6 +233,16 @@ def usage_cases():
     case('ulp-not-whole', 'compare x.csv dy.csv --ulp 0.5',
          '--ulp: expected a whole number from 0 to 9007199254740991, found 0.5',
          'Ulps are counted, and no result lies between two neighbours.')
+    case('bitwise-and-tolerance', 'compare x.csv dy.csv --bitwise --atol 0',
+         '--bitwise and --atol: expected one of the two, found both',
+         'To the bit no deviation passes, so a tolerance would say nothing.',
+         hint='to the bit there is no tolerance; --ulp 0 alone compares values')
+    case('first-not-whole', 'compare x.csv dy.csv --first all',
+         '--first: expected a whole number from 0 to 1000000, found all',
+         'So many differing elements are shown; each is kept in memory.')
+    case('eps-inspect', 'inspect x.csv --eps -1e-5',
+         '--eps: expected a finite number ≥ 0, found -1e-5',
+         'Variances are judged by an eps that could be used.')
     case('eps-negative', 'forward x.csv --eps -1',
          '--eps: expected a finite number ≥ 0, found -1',
          'Eps below 0 could make the root of a negative number.')

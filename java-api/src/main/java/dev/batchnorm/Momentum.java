@@ -51,6 +51,11 @@ public final class Momentum {
     return meaning == Meaning.WEIGHT_OF_OLD ? ofOld(other) : ofNew(other);
   }
 
+  /** Whether the number is the weight of the old value rather than of the batch. */
+  public boolean weighsOld() {
+    return meaning == Meaning.WEIGHT_OF_OLD;
+  }
+
   /** The weight of the batch that is the n-th, counted from 1. */
   public double take(long n) {
     return switch (meaning) {

@@ -13,8 +13,8 @@ import dev.batchnorm.format.Axes;
 import dev.batchnorm.format.NumberType;
 import dev.batchnorm.format.StoredArray;
 import dev.batchnorm.format.npy.NpySource;
+import dev.batchnorm.verify.Conditioning;
 import java.nio.ByteBuffer;
-import java.util.Objects;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -32,47 +32,25 @@ record ArraySummary(
   /**
    * What is known of each channel.
    *
-   * @param type the type of the values
    * @param statistics with ε = 0
+   * @param conditioning how hard they are for other kernels
    * @param rounded the number of 64-bit integers that no binary64 holds; the statistics are those
    *     of the nearest
    */
   record Channels(
-      NumberType type, Shape shape, ChannelRanges ranges, Statistics statistics, long rounded) {
+      Shape shape,
+      ChannelRanges ranges,
+      Statistics statistics,
+      Conditioning conditioning,
+      long rounded) {
 
     int count() {
       return shape.channels();
     }
 
-    boolean isConstant(int channel) {
-      ExactSums sums = Objects.requireNonNull(statistics.sums());
-      return sums.counts()[channel] > 0 && sums.isFinite(channel) && sums.isConstant(channel);
-    }
-
-    /**
-     * |μ|/σ from F1 and F3, which hold also where the variance is no normal binary64. A constant
-     * channel has infinity, or 0 if all is 0.
-     */
-    double meanOverStd(int channel) {
-      double mean = Math.abs(statistics.mean()[channel]);
-      return mean == 0 ? 0 : mean * statistics.inverseStd()[channel];
-    }
-
-    /**
-     * The decimal digits that the rounding errors of E[x²] − μ² grow by: log₁₀ κ², κ = √(1 +
-     * μ²/σ²), the condition number of the variance.
-     *
-     * <p>Source: Chan, Golub and LeVeque, Algorithms for computing the sample variance, The
-     * American Statistician 37 (1983), whose bound for that formula is m·u·κ².
-     */
-    double digitsLost(int channel) {
-      return 2 * StrictMath.log10(StrictMath.hypot(1, meanOverStd(channel)));
-    }
-
-    /** Whether no digit is left: kernels sum f16 and f32 in f32, all else in f64. */
-    boolean losesAll(int channel) {
-      boolean narrow = type == NumberType.F16 || type == NumberType.F32;
-      return digitsLost(channel) >= (narrow ? 7.2 : 15.9);
+    /** How many channels have a danger. */
+    long inDanger() {
+      return IntStream.range(0, count()).filter(c -> !conditioning.dangers(c).isEmpty()).count();
     }
 
     boolean hasNonFinite(int channel) {
@@ -88,9 +66,10 @@ record ArraySummary(
    * Reads the array once.
    *
    * @param axes which axis holds the channels; null if none does
+   * @param eps the ε that channels are judged by
    * @throws InputException if it cannot be read, or its sizes are not what the axes ask for
    */
-  static ArraySummary of(StoredArray array, @Nullable Axes axes, Engine engine) {
+  static ArraySummary of(StoredArray array, @Nullable Axes axes, double eps, Engine engine) {
     Digest digest = new Digest(array.name(), array.type(), array.sizes());
     String description = digest.description();
     if (array.sizes().length == 0) {
@@ -105,12 +84,13 @@ record ArraySummary(
       array.release();
       return new ArraySummary(description, digest.hex(), null, null);
     }
-    Channels channels = channels(array, axes, engine, digest);
+    Channels channels = channels(array, axes, eps, engine, digest);
     array.release();
     return new ArraySummary(description, digest.hex(), null, channels);
   }
 
-  private static Channels channels(StoredArray array, Axes axes, Engine engine, Digest digest) {
+  private static Channels channels(
+      StoredArray array, Axes axes, double eps, Engine engine, Digest digest) {
     NumberType type = array.type();
     Shape shape;
     ExactSums sums;
@@ -142,7 +122,10 @@ record ArraySummary(
       engine.addStatistics(values, block.view(), sums, block.firstChannel());
     }
     BatchNorm norm = BatchNorm.builder().engine(engine).eps(0).build();
-    return new Channels(type, shape, ranges, norm.statistics(sums), rounded);
+    Statistics statistics = norm.statistics(sums);
+    double[] largest = IntStream.range(0, shape.channels()).mapToDouble(ranges::largest).toArray();
+    Conditioning conditioning = Conditioning.of(statistics, largest, type.floating(), eps);
+    return new Channels(shape, ranges, statistics, conditioning, rounded);
   }
 
   /** Widens integers and returns how many had to be rounded. */

@@ -79,6 +79,21 @@ final class ChannelRanges {
     return text(channel, max[channel]);
   }
 
+  /** The largest |x| among the finite values of a channel, in binary64; 0 if there is none. */
+  double largest(int channel) {
+    return min[channel] > max[channel]
+        ? 0
+        : Math.max(Math.abs(value(min[channel])), Math.abs(value(max[channel])));
+  }
+
+  private double value(long key) {
+    return switch (type) {
+      case I64 -> key;
+      case U64 -> 0x1p63 + key;
+      default -> Double.longBitsToDouble(swap(key));
+    };
+  }
+
   private @Nullable String text(int channel, long key) {
     if (min[channel] > max[channel]) {
       return null;

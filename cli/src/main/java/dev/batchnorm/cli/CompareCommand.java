@@ -27,24 +27,38 @@ import picocli.CommandLine.Parameters;
       "Compare A with the reference B, member by member. Without tolerances to the bit: types and shapes must be the "
           + "same, NaN equals NaN, -0.0 differs from 0.0. Exit code 1 if anything differs.",
       "",
-      "With a tolerance an element passes if |a − b| ≤ atol + rtol·|b|, or if it is within N ulps of B's type; NaN and "
-          + "the infinities only equal themselves, and types may differ."
+      "With a tolerance an element passes if EITHER |a − b| ≤ atol + rtol·|b| OR it is within N ulps of B's type: "
+          + "--atol and --rtol add up, --ulp stands beside them, and what is not given is 0. NaN and the infinities "
+          + "only equal themselves, and types may differ.",
+      "",
+      "Where elements deviate the report has the largest deviations with their places; within how many ulps half, 90 %% "
+          + "and 99 %% of all elements are (exact up to 1024, beyond that a power of two they do not exceed); and the "
+          + "least --ulp, --atol and --rtol of which each, given alone, lets all elements pass, none if a NaN or an "
+          + "infinity met another value."
     },
     footerHeading = "%nExamples:%n",
     footer = {
       "  batchnorm compare y.npy expected.npy",
       "  batchnorm compare gradients.npz expected.npz --rtol 1e-5 --atol 1e-8",
       "  batchnorm compare gradients.npz:dx dx.csv --ulp 2",
+      "  batchnorm compare y.npy expected.npy --bitwise --first 100",
       "  cat y.csv | batchnorm compare - expected.npy --atol 0 --json",
       "",
       "--json prints {\"status\": \"PASSED\"|\"FAILED\", \"a\", \"b\", \"tolerances\": {\"rtol\", \"atol\", \"ulp\"} or {} "
           + "if to the bit, \"arrays\": [{\"name\", \"status\", \"reason\" if there is another than elements, \"a\": "
           + "{\"dtype\", \"shape\"}, \"b\": the same, either left out if it has no such member, and if elements were "
-          + "compared \"compared\", \"differing\", \"nan_differing\" (a NaN against a number), \"max_abs\": {\"value\", "
-          + "\"index\" unless 0}, \"max_rel\", \"max_ulp\", \"first\": [{\"index\", \"a\", \"b\", \"abs\", \"ulp\"}]}], "
-          + "\"command\"}. Maxima are over all elements, those that pass included and NaNs not."
+          + "compared \"compared\", \"differing\", \"share\" (differing/compared), \"nan_differing\" (a NaN against a "
+          + "number), \"infinity_differing\" (an infinity against another number), \"max_abs\": {\"value\", \"index\" "
+          + "unless 0}, \"max_rel\", \"max_ulp\", \"ulp_quantiles\": [{\"percent\": 0|50|90|99|100, \"ulp\": so many "
+          + "percent of the elements are within it, \"exact\": false if it is a power of two above}], \"least\": "
+          + "{\"ulp\", \"atol\", \"rtol\": each \"none\" if none passes}, \"first\": [{\"index\", \"a\", \"b\", \"abs\", "
+          + "\"ulp\"}]}], \"least\" for all arrays unless one has a reason, \"command\"}. Maxima are over all elements, "
+          + "those that pass included and NaNs not; in quantiles a NaN against a number is \"inf\"."
     })
 final class CompareCommand implements Callable<Integer> {
+  /** What a person asks for, and memory holds. */
+  private static final int MOST_FIRST = 1_000_000;
+
   private final Session session;
 
   @Parameters(
@@ -60,21 +74,36 @@ final class CompareCommand implements Callable<Integer> {
   @Option(
       names = "--rtol",
       paramLabel = "R",
-      description = "The tolerance relative to |b|. Default: 0 if another tolerance is given.")
+      description =
+          "The tolerance relative to |b|, added to --atol. Default: 0 if another tolerance is given.")
   private @Nullable String rtol;
 
   @Option(
       names = "--atol",
       paramLabel = "R",
-      description = "The absolute tolerance. Default: 0 if another tolerance is given.")
+      description =
+          "The absolute tolerance, added to --rtol·|b|. Default: 0 if another tolerance is given.")
   private @Nullable String atol;
 
   @Option(
       names = "--ulp",
       paramLabel = "N",
       description =
-          "The tolerance in units in the last place of B's type. Default: 0 if another is given.")
+          "The tolerance in units in the last place of B's type, beside the others. Default: 0 if another is given.")
   private @Nullable String ulp;
+
+  @Option(
+      names = "--bitwise",
+      description = "Compare to the bit, as without tolerances; for scripts that say so.")
+  private boolean bitwise;
+
+  @Option(
+      names = "--first",
+      paramLabel = "N",
+      defaultValue = "" + ArrayDifference.FIRST,
+      description =
+          "Print the first N differing elements, with index and both values. Default: ${DEFAULT-VALUE}; 0 prints none.")
+  private String first = "" + ArrayDifference.FIRST;
 
   @Option(names = "--json", description = "Print the result as JSON.")
   private boolean json;
@@ -86,17 +115,18 @@ final class CompareCommand implements Callable<Integer> {
    * The tolerances as typed.
    *
    * @param rtol null if it was not given, as the others
+   * @param first how many differing elements are told
    */
-  record Tolerances(@Nullable Double rtol, @Nullable Double atol, @Nullable Long ulp) {
+  record Tolerances(@Nullable Double rtol, @Nullable Double atol, @Nullable Long ulp, int first) {
     boolean none() {
       return rtol == null && atol == null && ulp == null;
     }
 
     ArrayDifference difference(StoredArray a, StoredArray b) {
       return none()
-          ? ArrayDifference.bitwise(a, b)
+          ? ArrayDifference.bitwise(a, b, first)
           : ArrayDifference.within(
-              a, b, rtol == null ? 0 : rtol, atol == null ? 0 : atol, ulp == null ? 0 : ulp);
+              a, b, rtol == null ? 0 : rtol, atol == null ? 0 : atol, ulp == null ? 0 : ulp, first);
     }
   }
 
@@ -154,7 +184,14 @@ final class CompareCommand implements Callable<Integer> {
         new Tolerances(
             rtol == null ? null : Numbers.atLeastZero("--rtol", rtol),
             atol == null ? null : Numbers.atLeastZero("--atol", atol),
-            ulp == null ? null : Numbers.count("--ulp", ulp, ArrayDifference.MOST_ULPS));
+            ulp == null ? null : Numbers.count("--ulp", ulp, ArrayDifference.MOST_ULPS),
+            (int) Numbers.count("--first", first, MOST_FIRST));
+    if (bitwise && !tolerances.none()) {
+      String other = rtol != null ? "--rtol" : atol != null ? "--atol" : "--ulp";
+      throw new UsageException(
+          "--bitwise and " + other + ": expected one of the two, found both",
+          "to the bit there is no tolerance; --ulp 0 alone compares values");
+    }
     if (a.equals(InputFiles.STANDARD_INPUT) && b.equals(InputFiles.STANDARD_INPUT)) {
       throw new UsageException("A and B: expected two inputs, found standard input for both");
     }
@@ -248,8 +285,29 @@ final class CompareCommand implements Callable<Integer> {
             + reference.name()
             + "), found "
             + form(found, sameShape, sameType);
-    String hint = sameShape ? "--atol 0 compares the values of different types" : null;
+    String hint =
+        sameShape
+            ? "--atol 0 compares the values of different types"
+            : likeness(found.sizes(), reference.sizes());
     return new Result(name, found, reference, null, reason, hint);
+  }
+
+  /** What two shapes have in common, in words; null if nothing. */
+  private static @Nullable String likeness(long[] a, long[] b) {
+    if (Arrays.equals(longer(a), longer(b))) {
+      return "the shapes differ in axes of length 1 only";
+    }
+    long[] sortedA = a.clone();
+    long[] sortedB = b.clone();
+    Arrays.sort(sortedA);
+    Arrays.sort(sortedB);
+    return Arrays.equals(sortedA, sortedB)
+        ? "the shapes have the same axes in another order, as after a transposition"
+        : null;
+  }
+
+  private static long[] longer(long... sizes) {
+    return Arrays.stream(sizes).filter(size -> size != 1).toArray();
   }
 
   /** Shape and type, of which one is left out if it is the same for both. */

@@ -8,10 +8,14 @@ import dev.batchnorm.format.StoredArray;
 import dev.batchnorm.verify.ArrayDifference;
 import dev.batchnorm.verify.ArrayDifference.Element;
 import dev.batchnorm.verify.ArrayDifference.Largest;
+import dev.batchnorm.verify.LeastTolerances;
+import dev.batchnorm.verify.UlpQuantiles;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.OptionalDouble;
+import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -21,6 +25,7 @@ import org.jspecify.annotations.Nullable;
  * @param b what B is called
  */
 record CompareReport(String a, String b, Tolerances tolerances, List<Result> results) {
+  private static final int[] PERCENTAGES = {0, 50, 90, 99, 100};
 
   /**
    * One array against another.
@@ -49,6 +54,11 @@ record CompareReport(String a, String b, Tolerances tolerances, List<Result> res
       return reason == null && differing() == 0;
     }
 
+    /** Whether an element deviates, also one that passes. */
+    boolean deviates() {
+      return difference != null && !difference.isEqual();
+    }
+
     long compared() {
       return difference == null ? 0 : difference.compared();
     }
@@ -69,6 +79,11 @@ record CompareReport(String a, String b, Tolerances tolerances, List<Result> res
     for (Result result : results) {
       append(out, result);
     }
+    LeastTolerances least = least();
+    long deviating = results.stream().filter(Result::deviates).count();
+    if (least != null && deviating > 1) {
+      out.append("  all arrays: ").append(least(least)).append('\n');
+    }
     out.append(verdict()).append('\n');
     if (!passed()) {
       out.append("repeat: ").append(session.commandLine()).append('\n');
@@ -84,13 +99,30 @@ record CompareReport(String a, String b, Tolerances tolerances, List<Result> res
     Double rtol = tolerances.rtol();
     Long ulp = tolerances.ulp();
     List<String> terms = new ArrayList<>();
-    if (atol != null || rtol == null) {
-      terms.add(Decimals.text(atol == null ? 0 : atol));
+    if (atol != null) {
+      terms.add(Decimals.text(atol));
     }
     if (rtol != null) {
       terms.add(Decimals.text(rtol) + "·|b|");
     }
-    return "|a − b| ≤ " + String.join(" + ", terms) + (ulp == null ? "" : " or " + ulp + " ulp");
+    if (terms.isEmpty()) {
+      return "within " + ulp + " ulp";
+    }
+    String sum = "|a − b| ≤ " + String.join(" + ", terms);
+    return ulp == null ? sum : "either " + sum + " or within " + ulp + " ulp";
+  }
+
+  /** What lets all arrays pass; null if some are not compared, or differ beside their elements. */
+  private @Nullable LeastTolerances least() {
+    LeastTolerances all = null;
+    for (Result result : results) {
+      ArrayDifference difference = result.difference();
+      if (difference == null || result.reason() != null) {
+        return null;
+      }
+      all = all == null ? difference.least() : all.and(difference.least());
+    }
+    return all;
   }
 
   private String verdict() {
@@ -124,6 +156,8 @@ record CompareReport(String a, String b, Tolerances tolerances, List<Result> res
         append(out, "max abs", difference.absolute(), difference);
         append(out, "max rel", difference.relative(), difference);
         append(out, "max ulp", difference.ulps(), difference);
+        out.append("    ").append(quantiles(difference.quantiles())).append('\n');
+        out.append("    ").append(least(difference.least())).append('\n');
       }
     }
     if (result.reason() != null) {
@@ -158,13 +192,13 @@ record CompareReport(String a, String b, Tolerances tolerances, List<Result> res
         + " compared, "
         + differing
         + (differing == 1 ? " differs (" : " differ (")
-        + String.format(Locale.ROOT, "%.3g %%", 100.0 * differing / compared)
+        + String.format(Locale.ROOT, "%.3g %%", 100 * share(difference))
         + (nans == 0 ? ")" : "), " + nans + " of them NaN against a number");
   }
 
   /** The first elements that differ, in columns as wide as they need. */
   private static void appendElements(StringBuilder out, ArrayDifference difference) {
-    if (difference.differing() == 0) {
+    if (difference.first().isEmpty()) {
       return;
     }
     List<String[]> rows = new ArrayList<>();
@@ -188,6 +222,43 @@ record CompareReport(String a, String b, Tolerances tolerances, List<Result> res
       }
       out.append(line.toString().stripTrailing()).append('\n');
     }
+    long more = difference.differing() - difference.first().size();
+    if (more > 0) {
+      out.append("    and ").append(more).append(" more (--first N prints N)\n");
+    }
+  }
+
+  /** {@code half within 0 ulp, 90 % within 1, 99 % within 2048}. */
+  private static String quantiles(UlpQuantiles quantiles) {
+    return "half within "
+        + ulps(quantiles.within(50))
+        + " ulp, 90 % within "
+        + ulps(quantiles.within(90))
+        + ", 99 % within "
+        + ulps(quantiles.within(99));
+  }
+
+  /** {@code least to pass: --ulp 3, or --atol 0.25, or --rtol none}. */
+  private static String least(LeastTolerances least) {
+    if (least.isNone()) {
+      return "least to pass: no tolerance does";
+    }
+    OptionalLong ulps = least.ulps();
+    return "least to pass: --ulp "
+        + (ulps.isPresent() ? Long.toString(ulps.getAsLong()) : "none")
+        + ", or --atol "
+        + orNone(least.absolute())
+        + ", or --rtol "
+        + orNone(least.relative());
+  }
+
+  private static String orNone(OptionalDouble tolerance) {
+    return tolerance.isPresent() ? Decimals.text(tolerance.getAsDouble()) : "none";
+  }
+
+  /** A whole number as one, if it can be counted. */
+  private static String ulps(double ulps) {
+    return ulps <= ArrayDifference.MOST_ULPS ? Long.toString((long) ulps) : Decimals.text(ulps);
   }
 
   private static void append(
@@ -213,6 +284,10 @@ record CompareReport(String a, String b, Tolerances tolerances, List<Result> res
             write(json, result);
           }
           json.writeEndArray();
+          LeastTolerances least = least();
+          if (least != null) {
+            write(json, least);
+          }
           json.writeStringField("command", session.commandLine());
           json.writeEndObject();
         });
@@ -248,10 +323,14 @@ record CompareReport(String a, String b, Tolerances tolerances, List<Result> res
     if (difference != null) {
       json.writeNumberField("compared", difference.compared());
       json.writeNumberField("differing", difference.differing());
+      JsonText.number(json, "share", share(difference));
       json.writeNumberField("nan_differing", difference.nanDiffering());
+      json.writeNumberField("infinity_differing", difference.infinityDiffering());
       write(json, "max_abs", difference.absolute(), difference);
       write(json, "max_rel", difference.relative(), difference);
       write(json, "max_ulp", difference.ulps(), difference);
+      write(json, difference.quantiles());
+      write(json, difference.least());
       json.writeArrayFieldStart("first");
       for (Element element : difference.first()) {
         json.writeStartObject();
@@ -265,6 +344,44 @@ record CompareReport(String a, String b, Tolerances tolerances, List<Result> res
       json.writeEndArray();
     }
     json.writeEndObject();
+  }
+
+  private static double share(ArrayDifference difference) {
+    return difference.compared() == 0 ? 0 : (double) difference.differing() / difference.compared();
+  }
+
+  private static void write(JsonGenerator json, UlpQuantiles quantiles) throws IOException {
+    json.writeArrayFieldStart("ulp_quantiles");
+    for (int percent : PERCENTAGES) {
+      json.writeStartObject();
+      json.writeNumberField("percent", percent);
+      JsonText.number(json, "ulp", quantiles.within(percent));
+      json.writeBooleanField("exact", quantiles.isExact(percent));
+      json.writeEndObject();
+    }
+    json.writeEndArray();
+  }
+
+  private static void write(JsonGenerator json, LeastTolerances least) throws IOException {
+    json.writeObjectFieldStart("least");
+    OptionalLong ulps = least.ulps();
+    if (ulps.isPresent()) {
+      json.writeNumberField("ulp", ulps.getAsLong());
+    } else {
+      json.writeStringField("ulp", "none");
+    }
+    write(json, "atol", least.absolute());
+    write(json, "rtol", least.relative());
+    json.writeEndObject();
+  }
+
+  private static void write(JsonGenerator json, String name, OptionalDouble tolerance)
+      throws IOException {
+    if (tolerance.isPresent()) {
+      JsonText.number(json, name, tolerance.getAsDouble());
+    } else {
+      json.writeStringField(name, "none");
+    }
   }
 
   private static void write(JsonGenerator json, String name, @Nullable StoredArray array)

@@ -145,7 +145,8 @@ final class ForwardCommand implements Callable<Integer> {
     return ExitCode.OK;
   }
 
-  private static Momentum momentum(Convention convention, String text) {
+  /** The momentum as typed, with the convention's meaning. */
+  static Momentum momentum(Convention convention, String text) {
     return text.equals("cumulative")
         ? Momentum.cumulative()
         : convention.momentum().withNumber(Numbers.momentum(text));

@@ -435,6 +435,20 @@ final class InputFiles implements AutoCloseable {
     return new Vector(array.name(), array.values());
   }
 
+  /**
+   * An array that another program wrote, whatever its shape.
+   *
+   * @param members the NPZ members that are meant if the argument names none
+   */
+  Stored stored(String option, String argument, TextOptions text, DType type, String... members) {
+    Place place = place(argument);
+    Opened file = open(option, place, null);
+    Contents contents = new Contents(file, place, text, type);
+    return file.npz() == null
+        ? contents.only()
+        : contents.member(member(file.npz(), place, members));
+  }
+
   private static void checkVector(String name, long... sizes) {
     int longAxes = 0;
     for (long size : sizes) {

@@ -3,8 +3,11 @@ package dev.batchnorm.cli;
 import com.fasterxml.jackson.core.JsonGenerator;
 import dev.batchnorm.format.csv.CsvTable;
 import dev.batchnorm.format.npy.NpyArray;
+import dev.batchnorm.verify.Conditioning;
+import dev.batchnorm.verify.Conditioning.Danger;
 import java.io.IOException;
 import java.util.List;
+import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /** What {@code inspect --json} prints. */
@@ -64,6 +67,10 @@ final class InspectionJson {
         write(json, channels, c, found.names());
       }
       json.writeEndArray();
+      Conditioning conditioning = channels.conditioning();
+      JsonText.number(json, "digits", conditioning.digits());
+      JsonText.number(json, "eps", conditioning.eps());
+      json.writeNumberField("in_danger", channels.inDanger());
     }
   }
 
@@ -84,11 +91,29 @@ final class InspectionJson {
     json.writeNumberField("negative_infinity", ranges.negativeInfinity(c));
     JsonText.number(json, "mean", channels.statistics().mean()[c]);
     JsonText.number(json, "variance", channels.statistics().variance()[c]);
-    json.writeBooleanField("constant", channels.isConstant(c));
-    JsonText.number(json, "mean_over_std", channels.meanOverStd(c));
-    JsonText.number(json, "digits_lost", channels.digitsLost(c));
-    json.writeBooleanField("loses_all", channels.losesAll(c));
+    write(json, channels.conditioning(), c);
     json.writeEndObject();
+  }
+
+  private static void write(JsonGenerator json, Conditioning conditioning, int c)
+      throws IOException {
+    json.writeBooleanField("constant", conditioning.isConstant(c));
+    JsonText.number(json, "mean_over_std", conditioning.meanOverStd(c));
+    double lost = conditioning.digitsLostByOnePass(c);
+    JsonText.number(json, "digits_lost", lost);
+    json.writeBooleanField("loses_all", lost >= conditioning.digits());
+    JsonText.number(json, "condition", conditioning.condition(c));
+    JsonText.number(json, "digits_lost_two_pass", conditioning.digitsLostByTwoPass(c));
+    JsonText.number(json, "digits_lost_bf16", conditioning.digitsLostInBf16(c));
+    json.writeObjectFieldStart("least_variance");
+    JsonText.number(json, "rounded_once", conditioning.leastVariance(c, false));
+    JsonText.number(json, "one_by_one", conditioning.leastVariance(c, true));
+    json.writeEndObject();
+    json.writeArrayFieldStart("flags");
+    for (Danger danger : conditioning.dangers(c)) {
+      json.writeString(danger.name().toLowerCase(Locale.ROOT));
+    }
+    json.writeEndArray();
   }
 
   /** A field with a number whose text in its own type is known; no field if there is no number. */

@@ -7,10 +7,16 @@ import dev.batchnorm.format.StoredArray;
 import dev.batchnorm.format.Wording;
 import dev.batchnorm.format.csv.CsvTable;
 import dev.batchnorm.format.npy.NpyArray;
+import dev.batchnorm.verify.Conditioning;
+import dev.batchnorm.verify.Conditioning.Danger;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -129,6 +135,8 @@ final class InspectionText {
     int[] shown = all ? IntStream.range(0, channels.count()).toArray() : withLargestRatio(channels);
     boolean nan = IntStream.of(shown).anyMatch(c -> channels.ranges().nan(c) > 0);
     boolean infinite = IntStream.of(shown).anyMatch(c -> channels.infinities(c) > 0);
+    Conditioning conditioning = channels.conditioning();
+    boolean flagged = IntStream.of(shown).anyMatch(c -> !conditioning.dangers(c).isEmpty());
     List<List<String>> rows = new ArrayList<>();
     rows.add(
         row(
@@ -139,7 +147,10 @@ final class InspectionText {
             infinite ? "inf" : null,
             "mean",
             "|mean|/std",
-            "digits lost"));
+            "lost one-pass",
+            "two-pass",
+            "bf16",
+            flagged ? "flags" : ""));
     for (int c : shown) {
       rows.add(
           row(
@@ -149,9 +160,11 @@ final class InspectionText {
               nan ? Long.toString(channels.ranges().nan(c)) : null,
               infinite ? Long.toString(channels.infinities(c)) : null,
               Decimals.text(channels.statistics().mean()[c]),
-              channels.isConstant(c) ? "constant" : rounded("%.4g", channels.meanOverStd(c)),
-              rounded("%.1f", channels.digitsLost(c)),
-              channels.losesAll(c) ? "(all)" : ""));
+              rounded("%.4g", conditioning.meanOverStd(c)),
+              rounded("%.1f", conditioning.digitsLostByOnePass(c)),
+              rounded("%.1f", conditioning.digitsLostByTwoPass(c)),
+              rounded("%.1f", conditioning.digitsLostInBf16(c)),
+              words(conditioning.dangers(c))));
     }
     append(rows);
     if (!all) {
@@ -164,19 +177,51 @@ final class InspectionText {
           notFinite == 0 ? "" : ", those with NaN or Inf (" + notFinite + ") last",
           "; --json prints all");
     }
+    line(summary(channels));
     if (channels.rounded() > 0) {
       line(
           "note: ",
           count(channels.rounded(), "integer"),
-          " that no f64 holds; mean, |mean|/std and digits lost are of the nearest");
+          " that no f64 holds; mean, |mean|/std and what follows are of the nearest");
     }
+  }
+
+  private static String words(Set<Danger> dangers) {
+    return dangers.stream().map(Danger::words).collect(Collectors.joining(", "));
+  }
+
+  /** {@code in danger: 2 of 4 channels (eps 1e-05): 2 constant, 1 eps dominates}. */
+  private static String summary(ArraySummary.Channels channels) {
+    Conditioning conditioning = channels.conditioning();
+    Map<Danger, Integer> counts = new EnumMap<>(Danger.class);
+    int oneByOne = 0;
+    for (int c = 0; c < channels.count(); c++) {
+      conditioning.dangers(c).forEach(danger -> counts.merge(danger, 1, Integer::sum));
+      boolean atOnce = conditioning.mayBeNegative(c, false);
+      oneByOne += !atOnce && conditioning.mayBeNegative(c, true) ? 1 : 0;
+    }
+    String each =
+        counts.entrySet().stream()
+            .map(entry -> entry.getValue() + " " + entry.getKey().words())
+            .collect(Collectors.joining(", "));
+    return "in danger: "
+        + (counts.isEmpty() ? "none" : Long.toString(channels.inDanger()))
+        + " of "
+        + count(channels.count(), "channel")
+        + String.format(
+            Locale.ROOT,
+            " (%.1f digits to lose, eps %s)",
+            Math.floor(10 * conditioning.digits()) / 10,
+            Decimals.text(conditioning.eps()))
+        + (counts.isEmpty() ? "" : ": " + each)
+        + (oneByOne == 0 ? "" : "; " + oneByOne + " more if f32 sums are added up one by one");
   }
 
   /** A channel whose ratio is NaN comes after all others. */
   private static int[] withLargestRatio(ArraySummary.Channels channels) {
     return IntStream.range(0, channels.count())
         .boxed()
-        .sorted(Comparator.comparingDouble(c -> -orLeast(channels.meanOverStd(c))))
+        .sorted(Comparator.comparingDouble(c -> -orLeast(channels.conditioning().meanOverStd(c))))
         .limit(WORST_CHANNELS)
         .mapToInt(Integer::intValue)
         .toArray();
@@ -212,9 +257,7 @@ final class InspectionText {
         : Decimals.text(value);
   }
 
-  /**
-   * Columns as wide as their cells: the first to the left, numbers to the right, a remark behind.
-   */
+  /** Columns as wide as their cells: the first and the last to the left, numbers to the right. */
   private void append(List<List<String>> rows) {
     int columns = rows.get(0).size();
     int[] widths = new int[columns];
@@ -227,8 +270,9 @@ final class InspectionText {
       StringBuilder line = new StringBuilder();
       for (int i = 0; i < row.size(); i++) {
         String cell = row.get(i);
-        String space = i < columns ? " ".repeat(widths[i] - width(cell)) : "";
-        line.append(i == 0 ? cell + space : (i < columns ? "  " : " ") + space + cell);
+        String space = " ".repeat(widths[i] - width(cell));
+        boolean isText = i == 0 || i == columns - 1;
+        line.append(i == 0 ? "" : "  ").append(isText ? cell + space : space + cell);
       }
       line(line.toString().stripTrailing());
     }

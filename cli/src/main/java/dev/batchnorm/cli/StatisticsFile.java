@@ -32,26 +32,34 @@ final class StatisticsFile {
 
   private final String name;
   private final Map<String, double[]> arrays;
+  private final Map<String, DType> types;
   private final List<String> members;
   private final List<String> channels;
 
   private StatisticsFile(
-      String name, Map<String, double[]> arrays, List<String> members, List<String> channels) {
+      String name,
+      Map<String, double[]> arrays,
+      Map<String, DType> types,
+      List<String> members,
+      List<String> channels) {
     this.name = name;
     this.arrays = arrays;
+    this.types = types;
     this.members = members;
     this.channels = channels;
   }
 
   static StatisticsFile of(NpzFile npz) {
     Map<String, double[]> arrays = new LinkedHashMap<>();
+    Map<String, DType> types = new LinkedHashMap<>();
     for (String member : npz.members()) {
       if (isKnown(member)) {
         NpyArray array = npz.array(member);
         arrays.put(member, array.values());
+        types.put(member, array.type().floating());
       }
     }
-    return new StatisticsFile(npz.name(), arrays, npz.members(), List.of());
+    return new StatisticsFile(npz.name(), arrays, types, npz.members(), List.of());
   }
 
   /** Reads the columns of those names; others may hold anything, as the names of channels. */
@@ -71,7 +79,7 @@ final class StatisticsFile {
         arrays.put(table.names().get(i), table.column(i));
       }
     }
-    return new StatisticsFile(in.name(), arrays, List.of(), channels);
+    return new StatisticsFile(in.name(), arrays, Map.of(), List.of(), channels);
   }
 
   private static boolean isKnown(String array) {
@@ -160,13 +168,32 @@ final class StatisticsFile {
         required(channels, List.of("mean")), required(channels, List.of("variance")), 0);
   }
 
-  private double[] required(Channels channels, List<String> names) {
-    double[] values = find(names);
-    if (values == null) {
-      throw new InputException(
-          name + ": expected " + String.join(" or ", names) + ", found " + found(),
-          "forward --save FILE.npz writes mean and variance, with --running also running_mean and running_variance");
+  /** Values as another program wrote them, whatever their number. */
+  record Found(String name, DType type, double[] values) {}
+
+  Found runningMean() {
+    return found(List.of("running_mean"));
+  }
+
+  Found runningVariance() {
+    return found(RUNNING_VARIANCE);
+  }
+
+  private Found found(List<String> names) {
+    for (String candidate : names) {
+      double[] values = arrays.get(candidate);
+      if (values != null) {
+        DType type = types.getOrDefault(candidate, DType.F64);
+        return new Found(name + ":" + candidate, type, values);
+      }
     }
+    throw new InputException(
+        name + ": expected " + String.join(" or ", names) + ", found " + found(),
+        "forward --save FILE.npz writes mean and variance, with --running also running_mean and running_variance");
+  }
+
+  private double[] required(Channels channels, List<String> names) {
+    double[] values = found(names).values();
     channels.check(name + ":" + names.get(0), values.length);
     return values;
   }

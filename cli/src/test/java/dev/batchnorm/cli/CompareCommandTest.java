@@ -5,14 +5,17 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 
 import dev.batchnorm.DType;
 import dev.batchnorm.format.AtomicOutput;
+import dev.batchnorm.format.Decimals;
 import dev.batchnorm.format.NumberType;
 import dev.batchnorm.format.npy.NpySink;
 import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -124,6 +127,8 @@ class CompareCommandTest extends CommandTest {
         "    max abs inf at (2, 1)",
         "    max rel inf at (2, 1)",
         "    max ulp inf at (2, 1)",
+        "    half within 1 ulp, 90 % within inf, 99 % within inf",
+        "    least to pass: no tolerance does",
         "FAILED: 1 of 1 array differs, 5 of 8 numbers");
   }
 
@@ -145,9 +150,12 @@ class CompareCommandTest extends CommandTest {
         "    (76,)   76.0   0.0  76.0     4.635048441494372e+18",
         "    (101,)  101.0  0.0  101.0    4.636807660098814e+18",
         "    (126,)  126.0  0.0  126.0    4.638566878703256e+18",
+        "    and 2 more (--first N prints N)",
         "    max abs 176.0 at (176,)",
         "    max rel inf at (1,)",
         "    max ulp 4.640396466051875e+18 at (176,)",
+        "    half within 0 ulp, 90 % within 0, 99 % within 4.640396466051875e+18",
+        "    least to pass: --ulp none, or --atol 176.0, or --rtol none",
         "FAILED: 1 of 1 array differs, 7 of 200 numbers");
   }
 
@@ -162,14 +170,18 @@ class CompareCommandTest extends CommandTest {
         "    max abs 0.25 at (0,)",
         "    max rel 0.25 at (0,)",
         "    max ulp 1125899906842624.0 at (0,)",
+        "    half within 0 ulp, 90 % within 1125899906842624, 99 % within 1125899906842624",
+        "    least to pass: --ulp 1125899906842624, or --atol 0.25, or --rtol 0.25",
         "PASSED: 1 array, 3 numbers, all within the tolerance");
     assertEquals(ExitCode.OK, run("compare ./a.npy ./b.npy --ulp 1125899906842624").code());
     assertEquals(ExitCode.DIFFERENT, run("compare ./a.npy ./b.npy --ulp 1125899906842623").code());
     assertEquals(ExitCode.OK, run("compare ./a.npy ./b.npy --atol 0.25").code());
     assertEquals(ExitCode.DIFFERENT, run("compare ./a.npy ./b.npy --atol 0.24 --ulp 3").code());
     assertEquals(
-        "a.npy against b.npy, |a − b| ≤ 0.0 or 4 ulp",
-        lines(run("compare ./a.npy ./b.npy --ulp 4")).get(0));
+        "a.npy against b.npy, within 4 ulp", lines(run("compare ./a.npy ./b.npy --ulp 4")).get(0));
+    assertEquals(
+        "a.npy against b.npy, either |a − b| ≤ 1.0 + 2.0·|b| or within 4 ulp",
+        lines(run("compare ./a.npy ./b.npy --ulp 4 --rtol 2 --atol 1")).get(0));
   }
 
   @ParameterizedTest
@@ -225,12 +237,15 @@ class CompareCommandTest extends CommandTest {
         "    max abs 1.4901161138336505e-09 at (0, 0)",
         "    max rel 1.4901161138336505e-08 at (0, 0)",
         "    max ulp 107374182.0 at (0, 0)",
+        "    half within 0 ulp, 90 % within 107374182, 99 % within 107374182",
+        "    least to pass: --ulp 107374182, or --atol 1.4901161138336505e-09, or --rtol"
+            + " 1.4901161138336503e-08",
         "FAILED: 1 of 1 array differs, 1 of 2 numbers");
     text("b.csv", "x\n0.5\n2\n");
     npy("a.npy", DType.F16, new long[] {2, 1}, 0.5, 2);
     passes(
         "compare ./a.npy ./b.csv --ulp 0",
-        "a.npy against b.csv, |a − b| ≤ 0.0 or 0 ulp",
+        "a.npy against b.csv, within 0 ulp",
         "  array: 2×1 f16 against f64, 2 compared, equal in value",
         "PASSED: 1 array, 2 numbers, all within the tolerance");
   }
@@ -247,6 +262,107 @@ class CompareCommandTest extends CommandTest {
   }
 
   @Test
+  void toTheBitMayBeSaid() {
+    npy("a.npy", DType.F64, new long[] {1}, 0.0);
+    npy("b.npy", DType.F64, new long[] {1}, -0.0);
+    fails(
+        "compare ./a.npy ./b.npy --bitwise",
+        "a.npy against b.npy, to the bit",
+        "  array: 1 f64, 1 compared, 1 differs (100 %)",
+        "    index  a    b     |a − b|  ulp",
+        "    (0,)   0.0  -0.0  0.0      1.0",
+        "    max abs 0.0",
+        "    max rel 0.0",
+        "    max ulp 1.0 at (0,)",
+        "    half within 1 ulp, 90 % within 1, 99 % within 1",
+        "    least to pass: --ulp 0, or --atol 0.0, or --rtol 0.0",
+        "FAILED: 1 of 1 array differs, 1 of 1 numbers");
+    for (String least : List.of("--ulp 0", "--atol 0.0", "--rtol 0.0")) {
+      assertEquals(ExitCode.OK, quiet("compare ./a.npy ./b.npy " + least).code());
+    }
+    for (String tolerance : List.of("--rtol", "--atol", "--ulp")) {
+      refused(
+          ExitCode.USAGE,
+          "compare ./a.npy ./b.npy --bitwise " + tolerance + " 0",
+          "batchnorm: --bitwise and " + tolerance + ": expected one of the two, found both",
+          "hint: to the bit there is no tolerance; --ulp 0 alone compares values");
+    }
+  }
+
+  @Test
+  void asManyElementsAreShownAsAreAskedFor() {
+    npy("a.npy", DType.F32, new long[] {3}, 1, 2, 3);
+    npy("b.npy", DType.F32, new long[] {3}, 2, 4, 6);
+    List<String> none = lines(run("compare ./a.npy ./b.npy --first 0"));
+    assertEquals("    max abs 3.0 at (2,)", none.get(2));
+    List<String> two = lines(run("compare ./a.npy ./b.npy --first 2"));
+    assertEquals("    (1,)   2.0  4.0  2.0      8388608.0", two.get(4));
+    assertEquals("    and 1 more (--first N prints N)", two.get(5));
+    List<String> all = lines(run("compare ./a.npy ./b.npy --first 1000000"));
+    assertEquals("    max abs 3.0 at (2,)", all.get(6));
+    assertEquals(List.of(), array(run("compare ./a.npy ./b.npy --first 0 --json")).get("first"));
+    for (String wrong : List.of("-1", "1000001", "x", "1.0")) {
+      refused(
+          ExitCode.USAGE,
+          "compare ./a.npy ./b.npy --first " + wrong,
+          "batchnorm: --first: expected a whole number from 0 to 1000000, found " + wrong);
+    }
+  }
+
+  /** Each printed number passes, and the next smaller one does not, also over several arrays. */
+  @Test
+  void theLeastTolerancesAreTheLeast() {
+    Random random = new Random(20261127);
+    double[] b = random.doubles(500, -1e3, 1e3).toArray();
+    double[] a = Arrays.stream(b).map(y -> y + 1e-4 * random.nextGaussian()).toArray();
+    float[] narrow = new float[] {1e6f, -3, 0x1p-149f};
+    float[] near = new float[] {Math.nextUp(1e6f), -3, 0x1p-148f};
+    npz(
+        "a.npz",
+        npz -> {
+          npz.doubles("p", a, 500);
+          npz.floats("q", near, 3);
+        });
+    npz(
+        "b.npz",
+        npz -> {
+          npz.doubles("p", b, 500);
+          npz.floats("q", narrow, 3);
+        });
+    Map<?, ?> least =
+        (Map<?, ?>) Json.get(Json.object(run("compare ./a.npz ./b.npz --json").out()), "least");
+    long ulp = ((Number) Json.get(least, "ulp")).longValue();
+    assertLeast("--ulp " + ulp, "--ulp " + (ulp - 1));
+    for (String kind : List.of("atol", "rtol")) {
+      double value = (Double) Json.get(least, kind);
+      assertLeast("--" + kind + " " + value, "--" + kind + " " + Math.nextDown(value));
+    }
+    List<String> lines = lines(run("compare ./a.npz ./b.npz"));
+    assertEquals(
+        "  all arrays: least to pass: --ulp "
+            + ulp
+            + ", or --atol "
+            + Decimals.text((Double) Json.get(least, "atol"))
+            + ", or --rtol "
+            + Decimals.text((Double) Json.get(least, "rtol")),
+        lines.get(lines.size() - 3));
+  }
+
+  private void assertLeast(String passes, String fails) {
+    assertEquals(ExitCode.OK, run("compare ./a.npz ./b.npz " + passes).code(), passes);
+    assertEquals(ExitCode.DIFFERENT, run("compare ./a.npz ./b.npz " + fails).code(), fails);
+  }
+
+  @Test
+  void axesOfLengthOneAreToldApart() {
+    npy("a.npy", DType.F64, new long[] {2, 1}, 1, 2);
+    npy("b.npy", DType.F64, new long[] {2}, 1, 2);
+    List<String> lines = lines(run("compare ./a.npy ./b.npy"));
+    assertEquals("  array: a.npy: expected shape 2 (b.npy), found 2×1", lines.get(1));
+    assertEquals("    hint: the shapes differ in axes of length 1 only", lines.get(2));
+  }
+
+  @Test
   void anotherShapeIsADifference() {
     npy("a.npy", DType.F32, new long[] {2, 3}, 1, 2, 3, 4, 5, 6);
     npy("b.npy", DType.F32, new long[] {3, 2}, 1, 2, 3, 4, 5, 6);
@@ -254,7 +370,10 @@ class CompareCommandTest extends CommandTest {
     for (String tolerance : List.of("", " --atol 1e9")) {
       List<String> lines = lines(run("compare ./a.npy ./b.npy" + tolerance));
       assertEquals("  array: a.npy: expected shape 3×2 (b.npy), found 2×3", lines.get(1));
-      assertEquals("FAILED: 1 of 1 array differs, no numbers compared", lines.get(2));
+      assertEquals(
+          "    hint: the shapes have the same axes in another order, as after a transposition",
+          lines.get(2));
+      assertEquals("FAILED: 1 of 1 array differs, no numbers compared", lines.get(3));
       lines = lines(run("compare ./c.npy ./b.npy" + tolerance));
       assertEquals("  array: c.npy: expected shape 3×2 f32 (b.npy), found () f64", lines.get(1));
     }
@@ -273,6 +392,9 @@ class CompareCommandTest extends CommandTest {
         "    max abs 1.0 at ()",
         "    max rel 0.5 at ()",
         "    max ulp 4503599627370496.0 at ()",
+        "    half within 4503599627370496 ulp, 90 % within 4503599627370496, 99 % within"
+            + " 4503599627370496",
+        "    least to pass: --ulp 4503599627370496, or --atol 1.0, or --rtol 0.5",
         "FAILED: 1 of 1 array differs, 1 of 1 numbers");
     npy("a.npy", DType.F64, new long[] {0, 3});
     passes(
@@ -307,6 +429,8 @@ class CompareCommandTest extends CommandTest {
         "    max abs 1.0 at (1,)",
         "    max rel 0.3333333333333333 at (1,)",
         "    max ulp 2251799813685248.0 at (1,)",
+        "    half within 0 ulp, 90 % within 2251799813685248, 99 % within 2251799813685248",
+        "    least to pass: --ulp 2251799813685248, or --atol 1.0, or --rtol 0.3333333333333333",
         "  only_b: a.npz: expected a member \"only_b\" (b.npz has one), found none",
         "  count: () i64, 1 compared, identical",
         "  only_a: b.npz: expected a member \"only_a\" (a.npz has one), found none",
@@ -445,7 +569,8 @@ class CompareCommandTest extends CommandTest {
     CommandLineRun run = run("compare ./a.npy ./b.npy --json --rtol 1e-3");
     assertEquals(ExitCode.DIFFERENT, run.code());
     Map<?, ?> report = Json.object(run.out());
-    assertEquals(Set.of("status", "a", "b", "tolerances", "arrays", "command"), report.keySet());
+    assertEquals(
+        Set.of("status", "a", "b", "tolerances", "arrays", "least", "command"), report.keySet());
     assertEquals("FAILED", report.get("status"));
     assertEquals(path("a.npy").toString(), report.get("a"));
     assertEquals(path("b.npy").toString(), report.get("b"));
@@ -463,10 +588,21 @@ class CompareCommandTest extends CommandTest {
             Map.entry("b", form),
             Map.entry("compared", 4.0),
             Map.entry("differing", 2.0),
+            Map.entry("share", 0.5),
             Map.entry("nan_differing", 1.0),
+            Map.entry("infinity_differing", 0.0),
             Map.entry("max_abs", Map.of("value", 1.0, "index", place)),
             Map.entry("max_rel", Map.of("value", 0.2, "index", place)),
             Map.entry("max_ulp", Map.of("value", 2097152.0, "index", place)),
+            Map.entry(
+                "ulp_quantiles",
+                List.of(
+                    Map.of("percent", 0.0, "ulp", 0.0, "exact", true),
+                    Map.of("percent", 50.0, "ulp", 0.0, "exact", true),
+                    Map.of("percent", 90.0, "ulp", "inf", "exact", true),
+                    Map.of("percent", 99.0, "ulp", "inf", "exact", true),
+                    Map.of("percent", 100.0, "ulp", "inf", "exact", true))),
+            Map.entry("least", Map.of("ulp", "none", "atol", "none", "rtol", "none")),
             Map.entry(
                 "first",
                 List.of(

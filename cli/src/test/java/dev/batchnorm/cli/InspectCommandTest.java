@@ -101,9 +101,10 @@ class InspectCommandTest extends CommandTest {
         "x.npy: NPY, f4 big-endian, Fortran order, 93 bytes",
         "shape 3×2: 2 channels (axis 1) of 3 values",
         sha256("<f4 (3, 2)", floats(1, 2, 3, 4, 5, 9)),
-        "channel  min  max  mean  |mean|/std  digits lost",
-        "0        1.0  5.0   3.0       1.837          0.6",
-        "1        2.0  9.0   5.0       1.698          0.6");
+        "channel  min  max  mean  |mean|/std  lost one-pass  two-pass  bf16",
+        "0        1.0  5.0   3.0       1.837            0.6       0.3   5.1",
+        "1        2.0  9.0   5.0       1.698            0.6       0.3   5.1",
+        "in danger: none of 2 channels (7.2 digits to lose, eps 1e-05)");
   }
 
   @Test
@@ -133,9 +134,12 @@ class InspectCommandTest extends CommandTest {
         "x.npy: NPY, f2 little-endian, C order, 136 bytes",
         "shape 2×2: 2 channels (axis 1) of 2 values",
         digest,
-        "channel     min     max              mean  |mean|/std  digits lost",
-        "0           0.1     0.2  0.14996337890625       3.000          1.0",
-        "1        2048.0  2048.0            2048.0    constant          inf (all)");
+        "channel     min     max              mean  |mean|/std  lost one-pass  two-pass  bf16  flags",
+        "0           0.1     0.2  0.14996337890625       3.000            1.0       0.5   5.3",
+        "1        2048.0  2048.0            2048.0         inf            inf       inf   inf "
+            + " constant, variance below -eps, f16 overflow of squares",
+        "in danger: 1 of 2 channels (7.2 digits to lose, eps 1e-05): 1 constant, 1 variance below"
+            + " -eps, 1 f16 overflow of squares");
   }
 
   @Test
@@ -147,10 +151,14 @@ class InspectCommandTest extends CommandTest {
         "x.npy: NPY, i8 little-endian, C order, 102 bytes",
         "shape 2×2: 2 channels (axis 1) of 2 values",
         sha256("<i8 (2, 2)", longs(odd, -3, 5, 7)),
-        "channel  min                  max                   mean  |mean|/std  digits lost",
-        "0          5  4611686018427387905  2.305843009213694e+18       1.000          0.3",
-        "1         -3                    7                    2.0      0.4000          0.1",
-        "note: 1 integer that no f64 holds; mean, |mean|/std and digits lost are of the nearest");
+        "channel  min                  max                   mean  |mean|/std  lost one-pass  two-pass "
+            + " bf16  flags",
+        "0          5  4611686018427387905  2.305843009213694e+18       1.000            0.3       0.2 "
+            + " 13.7  f16 overflow",
+        "1         -3                    7                    2.0      0.4000            0.1       0.0 "
+            + " 13.6",
+        "in danger: 1 of 2 channels (15.9 digits to lose, eps 1e-05): 1 f16 overflow",
+        "note: 1 integer that no f64 holds; mean, |mean|/std and what follows are of the nearest");
     npy("u.npy", "<u8", false, "(2,)", longs(-1, 1));
     String row = found(quiet("inspect ./u.npy")).get(4);
     assertTrue(row.startsWith("0          1  18446744073709551615  9.223372036854776e+18"), row);
@@ -164,9 +172,10 @@ class InspectCommandTest extends CommandTest {
         "x.npy: NPY, b1, C order, 74 bytes",
         "shape 2×2: 2 channels (axis 1) of 2 values",
         sha256("|b1 (2, 2)", (byte) 1, (byte) 0, (byte) 1, (byte) 1),
-        "channel  min  max  mean  |mean|/std  digits lost",
-        "0          1    1   1.0    constant          inf (all)",
-        "1          0    1   0.5       1.000          0.3");
+        "channel  min  max  mean  |mean|/std  lost one-pass  two-pass  bf16  flags",
+        "0          1    1   1.0         inf            inf       inf   inf  constant, negative variance",
+        "1          0    1   0.5       1.000            0.3       0.2  13.7",
+        "in danger: 1 of 2 channels (15.9 digits to lose, eps 1e-05): 1 constant, 1 negative variance");
   }
 
   @Test
@@ -205,8 +214,9 @@ class InspectCommandTest extends CommandTest {
         "x.npy: NPY, f8 little-endian, C order, 160 bytes",
         "shape 4: 1 channel of 4 values",
         sha256("<f8 (4,)", doubles(-0.0, 0.0, 1, 3)),
-        "channel   min  max  mean  |mean|/std  digits lost",
-        "0        -0.0  3.0   1.0      0.8165          0.2");
+        "channel   min  max  mean  |mean|/std  lost one-pass  two-pass  bf16",
+        "0        -0.0  3.0   1.0      0.8165            0.2       0.1  13.7",
+        "in danger: none of 1 channel (15.9 digits to lose, eps 1e-05)");
   }
 
   @Test
@@ -216,7 +226,8 @@ class InspectCommandTest extends CommandTest {
         "shape 1×2×3: 2 channels (axis 1) of 3 values", found(quiet("inspect ./x.npy")).get(1));
     List<String> lines = found(quiet("inspect ./x.npy --layout NLC"));
     assertEquals("shape 1×2×3: 3 channels (axis 2) of 2 values", lines.get(1));
-    assertEquals("0        1.0  4.0   2.5       1.667          0.6", lines.get(4));
+    assertEquals(
+        "0        1.0  4.0   2.5       1.667            0.6       0.3   5.1", lines.get(4));
     assertEquals(lines, found(quiet("inspect ./x.npy --channel-axis -1")));
   }
 
@@ -228,9 +239,10 @@ class InspectCommandTest extends CommandTest {
         "x.tsv: TSV, 2 of 3 columns, delimiter tab, header, 19 bytes",
         "shape 2×2: 2 channels (axis 1) of 2 values",
         sha256("<f8 (2, 2)", doubles(1, 2, 3, 6)),
-        "channel  min  max  mean  |mean|/std  digits lost",
-        "a        1.0  3.0   2.0       2.000          0.7",
-        "b        2.0  6.0   4.0       2.000          0.7");
+        "channel  min  max  mean  |mean|/std  lost one-pass  two-pass  bf16",
+        "a        1.0  3.0   2.0       2.000            0.7       0.3  13.9",
+        "b        2.0  6.0   4.0       2.000            0.7       0.3  13.9",
+        "in danger: none of 2 channels (15.9 digits to lose, eps 1e-05)");
     Map<?, ?> array = array(json("./x.tsv --exclude id"), 0);
     assertEquals("\t", array.get("delimiter"));
     assertEquals(true, array.get("header"));
@@ -261,10 +273,10 @@ class InspectCommandTest extends CommandTest {
     List<String> lines = found(quiet("inspect ./x.csv"));
     assertEquals(
         List.of(
-            "channel  min  max  nan  inf  mean  |mean|/std  digits lost",
-            "a        2.0  2.0    1    1   nan         nan          nan",
-            "b        1.0  3.0    0    0   2.0       2.449          0.8",
-            "c          -    -    0    3   nan         nan          nan"),
+            "channel  min  max  nan  inf  mean  |mean|/std  lost one-pass  two-pass  bf16  flags",
+            "a        2.0  2.0    1    1   nan         nan            nan       nan   nan  not finite",
+            "b        1.0  3.0    0    0   2.0       2.449            0.8       0.4  14.0",
+            "c          -    -    0    3   nan         nan            nan       nan   nan  not finite"),
         lines.subList(3, 7));
     Map<?, ?> c = channel(json("./x.csv"), 2);
     assertEquals(2.0, c.get("positive_infinity"));
@@ -285,7 +297,8 @@ class InspectCommandTest extends CommandTest {
   void aLargeMeanCostsAOnePassKernelItsDigits() {
     npy("x.npy", DType.F32, new long[] {2}, 9999, 10001);
     assertEquals(
-        "0        9999.0  10001.0  10000.0   1.000e+04          8.0 (all)",
+        "0        9999.0  10001.0  10000.0   1.000e+04            8.0       4.0   8.8  variance below"
+            + " -eps, one-pass loses all, bf16 loses all, f16 overflow of squares",
         found(quiet("inspect ./x.npy")).get(4));
     npy("x.npy", DType.F64, new long[] {2}, 9999, 10001);
     Map<?, ?> channel = channel(json("./x.npy"), 0);
@@ -303,10 +316,14 @@ class InspectCommandTest extends CommandTest {
     List<String> lines = found(quiet("inspect ./x.npy"));
     assertEquals(
         List.of(
-            "0        1e-200  3e-200  2e-200       2.000          0.7",
-            "1           5.0     5.0     5.0    constant          inf (all)",
-            "2           0.0     0.0     0.0    constant          0.0"),
-        lines.subList(4, 7));
+            "0        1e-200  3e-200  2e-200       2.000            0.7       0.3  13.9  negative"
+                + " variance, eps dominates, f16 underflow of variance",
+            "1           5.0     5.0     5.0         inf            inf       inf   inf  constant,"
+                + " variance below -eps",
+            "2           0.0     0.0     0.0       0.000            0.0       0.0  13.5  constant",
+            "in danger: 3 of 3 channels (15.9 digits to lose, eps 1e-05): 2 constant, 1 negative"
+                + " variance, 1 variance below -eps, 1 eps dominates, 1 f16 underflow of variance"),
+        lines.subList(4, 8));
     Map<?, ?> report = json("./x.npy");
     assertEquals(false, channel(report, 0).get("constant"));
     assertEquals(true, channel(report, 1).get("constant"));
@@ -323,16 +340,21 @@ class InspectCommandTest extends CommandTest {
     values[99] = Double.NaN;
     npy("x.npy", DType.F64, new long[] {2, 100}, values);
     List<String> lines = found(quiet("inspect ./x.npy"));
-    assertEquals(3 + 1 + 16 + 1, lines.size());
-    assertEquals("98       97.0  99.0  98.0       98.00          4.0", lines.get(4));
-    assertEquals("83       82.0  84.0  83.0       83.00          3.8", lines.get(19));
+    assertEquals(3 + 1 + 16 + 2, lines.size());
+    assertEquals(
+        "98       97.0  99.0  98.0       98.00            4.0       2.0  15.5", lines.get(4));
+    assertEquals(
+        "83       82.0  84.0  83.0       83.00            3.8       1.9  15.5", lines.get(19));
+    assertEquals(
+        "in danger: 1 of 100 channels (15.9 digits to lose, eps 1e-05): 1 not finite",
+        lines.get(21));
     assertEquals(
         "16 of 100 channels, largest |mean|/std first, those with NaN or Inf (1) last; --json prints"
             + " all",
         lines.get(20));
     assertEquals(100, Json.objects(Json.get(array(json("./x.npy"), 0), "channels")).size());
     npy("x.npy", DType.F64, new long[] {1, 64}, new double[64]);
-    assertEquals(3 + 1 + 64, quiet("inspect ./x.npy").lines().size());
+    assertEquals(3 + 1 + 64 + 1, quiet("inspect ./x.npy").lines().size());
   }
 
   /** Pieces of rows and of channels come to what whole ones do. */
@@ -362,9 +384,10 @@ class InspectCommandTest extends CommandTest {
       "x.npz:x: f4 little-endian, C order, 16 bytes of values",
       "shape 2×2: 2 channels (axis 1) of 2 values",
       sha256("<f4 (2, 2)", floats(1, 2, 3, 4)),
-      "channel  min  max  mean  |mean|/std  digits lost",
-      "0        1.0  3.0   2.0       2.000          0.7",
-      "1        2.0  4.0   3.0       3.000          1.0"
+      "channel  min  max  mean  |mean|/std  lost one-pass  two-pass  bf16",
+      "0        1.0  3.0   2.0       2.000            0.7       0.3   5.2",
+      "1        2.0  4.0   3.0       3.000            1.0       0.5   5.3",
+      "in danger: none of 2 channels (7.2 digits to lose, eps 1e-05)"
     };
     String all =
         String.join(
@@ -507,7 +530,10 @@ class InspectCommandTest extends CommandTest {
             "fortran_order",
             "channel_axis",
             "rounded",
-            "channels"),
+            "channels",
+            "digits",
+            "eps",
+            "in_danger"),
         array(report, 0).keySet());
     assertEquals("f32", array(report, 0).get("dtype"));
     assertEquals("<f4", array(report, 0).get("descriptor"));
@@ -530,13 +556,87 @@ class InspectCommandTest extends CommandTest {
             "constant",
             "mean_over_std",
             "digits_lost",
-            "loses_all"),
+            "loses_all",
+            "condition",
+            "digits_lost_two_pass",
+            "digits_lost_bf16",
+            "least_variance",
+            "flags"),
         List.copyOf(channel.keySet()));
     assertEquals(1.0, channel.get("min"));
     assertEquals(3.0, channel.get("max"));
     assertEquals(2.0, channel.get("mean"));
     assertEquals(1.0, channel.get("variance"));
     assertEquals(2.0, channel.get("mean_over_std"));
+    assertEquals(Math.sqrt(5), channel.get("condition"));
+    assertEquals(Math.log10(5) / 2, (Double) Json.get(channel, "digits_lost_two_pass"), 1e-15);
+    assertEquals(List.of(), channel.get("flags"));
+    double least = (Double) Json.get((Map<?, ?>) Json.get(channel, "least_variance"), "one_by_one");
+    assertEquals(1 - 8 * 5 * 0x1p-24, least, 12 * 0x1p-24);
+    assertEquals(24 * Math.log10(2), (Double) Json.get(array(report, 0), "digits"), 1e-15);
+    assertEquals(1e-5, array(report, 0).get("eps"));
+    assertEquals(0.0, array(report, 0).get("in_danger"));
+  }
+
+  @Test
+  void epsIsTheUsersChoice() {
+    npy("x.npy", DType.F32, new long[] {2, 3}, 1, -1, 10, 3, 1, 10);
+    assertEquals(List.of(), channel(json("./x.npy"), 0).get("flags"));
+    Map<?, ?> report = json("./x.npy --eps 1.5");
+    assertEquals(List.of("eps_dominates"), channel(report, 0).get("flags"));
+    assertEquals(List.of("eps_dominates"), channel(report, 1).get("flags"));
+    assertEquals(List.of("constant", "negative_variance"), channel(report, 2).get("flags"));
+    assertEquals(
+        List.of("constant", "variance_below_eps"),
+        channel(json("./x.npy --eps 0"), 2).get("flags"));
+    assertEquals(3.0, array(report, 0).get("in_danger"));
+    for (String wrong : List.of("-1", "inf", "nan", "x")) {
+      refused(
+          ExitCode.USAGE,
+          "inspect ./x.npy --eps " + wrong,
+          "batchnorm: --eps: expected a finite number ≥ 0, found " + wrong);
+    }
+  }
+
+  /** Channels of any layout and order of axes, in f16, f32, f64 and text, have the same flags. */
+  @Test
+  void flagsDoNotDependOnHowTheArrayIsStored() {
+    // Channels: near 2000 ± 1, plain, all NaN.
+    npy("x.npy", DType.F64, new long[] {2, 3}, 1999, -1, Double.NaN, 2001, 1, Double.NaN);
+    npy("nhwc.npy", DType.F16, new long[] {1, 2, 1, 3}, 1999, -1, Double.NaN, 2001, 1, Double.NaN);
+    npy("ncl.npy", DType.F32, new long[] {1, 3, 2}, 1999, 2001, -1, 1, Double.NaN, Double.NaN);
+    byte[] fortran = floats(1999, 2001, -1, 1, Float.NaN, Float.NaN);
+    npy("fortran.npy", "<f4", true, "(2, 3)", fortran);
+    text("x.csv", "1999,-1,nan\n2001,1,nan\n");
+    for (String line :
+        List.of("x.npy", "nhwc.npy --layout NHWC", "ncl.npy", "fortran.npy", "x.csv")) {
+      Map<?, ?> report = json("./" + line);
+      assertEquals(
+          List.of("variance_below_eps", "bf16_loses_all", "f16_overflow_of_squares"),
+          channel(report, 0).get("flags"),
+          line);
+      assertEquals(List.of(), channel(report, 1).get("flags"), line);
+      assertEquals(List.of("not_finite"), channel(report, 2).get("flags"), line);
+    }
+    npy("x.npy", DType.F64, new long[] {0, 2});
+    assertEquals(List.of(), channel(json("./x.npy"), 1).get("flags"));
+    npy("u.npy", "<u8", false, "(2,)", longs(-1, 1));
+    assertEquals(List.of("f32_overflow", "f16_overflow"), channel(json("./u.npy"), 0).get("flags"));
+  }
+
+  /** A million values near 10: harmless rounded once, not where each addition rounds. */
+  @Test
+  void longSumsAreToldInTheLastLine() {
+    byte[] values = new byte[1 << 20];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = (byte) (9 + i % 3);
+    }
+    npy("x.npy", "|i1", false, "(1, 1, %d)".formatted(values.length), values);
+    List<String> lines = found(quiet("inspect ./x.npy"));
+    assertEquals(
+        "in danger: 1 of 1 channel (15.9 digits to lose, eps 1e-05): 1 f16 overflow of sums; 1 more"
+            + " if f32 sums are added up one by one",
+        lines.get(5));
   }
 
   @Test

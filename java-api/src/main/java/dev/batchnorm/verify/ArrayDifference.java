@@ -27,7 +27,7 @@ import java.util.List;
  * }</pre>
  */
 public final class ArrayDifference {
-  /** The number of differing elements that are remembered one by one. */
+  /** The number of differing elements that are remembered one by one if no other is given. */
   public static final int FIRST = 5;
 
   /** Ulps are counted in binary64, which counts no further without a gap. */
@@ -66,9 +66,13 @@ public final class ArrayDifference {
   private final double rtol;
   private final double atol;
   private final long ulps;
+  private final int most;
+  private final UlpQuantiles quantiles = new UlpQuantiles();
+  private final LeastTolerances least = new LeastTolerances();
   private final List<Element> first = new ArrayList<>();
   private long differing;
   private long nanDiffering;
+  private long infinityDiffering;
   private Largest absolute = Largest.NONE;
   private Largest relative = Largest.NONE;
   private Largest inUlps = Largest.NONE;
@@ -79,7 +83,8 @@ public final class ArrayDifference {
       boolean bitwise,
       double rtol,
       double atol,
-      long ulps) {
+      long ulps,
+      int most) {
     this.found = found;
     this.reference = reference;
     this.foundType = found.type();
@@ -88,6 +93,10 @@ public final class ArrayDifference {
     this.rtol = rtol;
     this.atol = atol;
     this.ulps = ulps;
+    this.most = most;
+    if (most < 0) {
+      throw new IllegalArgumentException("first: expected a whole number ≥ 0, found " + most);
+    }
     if (!Arrays.equals(found.sizes(), reference.sizes())) {
       throw new IllegalArgumentException(
           found.name()
@@ -100,13 +109,19 @@ public final class ArrayDifference {
     }
   }
 
+  /** Compares to the bit and remembers the first {@link #FIRST} differing elements. */
+  public static ArrayDifference bitwise(StoredArray found, StoredArray reference) {
+    return bitwise(found, reference, FIRST);
+  }
+
   /**
    * Compares to the bit: −0.0 and 0.0 differ, any two NaNs are equal.
    *
+   * @param first how many differing elements to remember one by one, at least 0
    * @throws IllegalArgumentException if the shapes or the types differ
    * @throws dev.batchnorm.InputException if values cannot be read
    */
-  public static ArrayDifference bitwise(StoredArray found, StoredArray reference) {
+  public static ArrayDifference bitwise(StoredArray found, StoredArray reference, int first) {
     if (found.type() != reference.type()) {
       throw new IllegalArgumentException(
           found.name()
@@ -117,7 +132,13 @@ public final class ArrayDifference {
               + "), found "
               + found.type().label());
     }
-    return new ArrayDifference(found, reference, true, 0, 0, 0).walked();
+    return new ArrayDifference(found, reference, true, 0, 0, 0, first).walked();
+  }
+
+  /** Compares within tolerances and remembers the first {@link #FIRST} differing elements. */
+  public static ArrayDifference within(
+      StoredArray found, StoredArray reference, double rtol, double atol, long ulps) {
+    return within(found, reference, rtol, atol, ulps, FIRST);
   }
 
   /**
@@ -127,18 +148,19 @@ public final class ArrayDifference {
    * @param rtol finite and at least 0
    * @param atol finite and at least 0
    * @param ulps from 0 to {@link #MOST_ULPS}
+   * @param first how many differing elements to remember one by one, at least 0
    * @throws IllegalArgumentException if the shapes differ, or a tolerance is out of its range
    * @throws dev.batchnorm.InputException if values cannot be read
    */
   public static ArrayDifference within(
-      StoredArray found, StoredArray reference, double rtol, double atol, long ulps) {
+      StoredArray found, StoredArray reference, double rtol, double atol, long ulps, int first) {
     requireTolerance("rtol", rtol);
     requireTolerance("atol", atol);
     if (ulps < 0 || ulps > MOST_ULPS) {
       throw new IllegalArgumentException(
           "ulps: expected a whole number from 0 to " + MOST_ULPS + ", found " + ulps);
     }
-    return new ArrayDifference(found, reference, false, rtol, atol, ulps).walked();
+    return new ArrayDifference(found, reference, false, rtol, atol, ulps, first).walked();
   }
 
   private static void requireTolerance(String name, double value) {
@@ -152,6 +174,7 @@ public final class ArrayDifference {
       int count = (int) Math.min(StoredArray.CHUNK, reference.count() - at);
       compare(at, count, found.read(at, count), reference.read(at, count));
     }
+    quantiles.addEqual(reference.count() - quantiles.count());
     found.release();
     reference.release();
     return this;
@@ -196,24 +219,29 @@ public final class ArrayDifference {
     boolean passes;
     if (Double.isNaN(x) || Double.isNaN(y)) {
       nanDiffering++;
+      least.addUnequal();
       distance = Double.NaN;
       steps = Double.NaN;
       passes = false;
     } else if (Double.isInfinite(x) || Double.isInfinite(y)) {
+      infinityDiffering++;
+      least.addUnequal();
       distance = Double.POSITIVE_INFINITY;
       steps = Double.POSITIVE_INFINITY;
       passes = false;
     } else {
       distance = exact ? Math.abs(x - y) : exactDistance(a, aOffset, b, bOffset);
       steps = steps(x, y, distance, a, aOffset);
-      passes = !bitwise && (isClose(x, y, distance) || steps <= ulps);
+      passes = !bitwise && (isClose(x, y, distance, rtol, atol) || steps <= ulps);
+      least.add(x, y, distance, steps);
     }
+    quantiles.add(steps);
     absolute = absolute.or(distance, index);
     relative = relative.or(relative(distance, y), index);
     inUlps = inUlps.or(steps, index);
     if (!passes) {
       differing++;
-      if (first.size() < FIRST) {
+      if (first.size() < most) {
         first.add(
             new Element(
                 index,
@@ -226,7 +254,7 @@ public final class ArrayDifference {
   }
 
   /** |a − b| ≤ atol + rtol·|b|, halved where |a − b| is beyond binary64. */
-  private boolean isClose(double x, double y, double distance) {
+  static boolean isClose(double x, double y, double distance, double rtol, double atol) {
     return Double.isInfinite(distance)
         ? Math.abs(x / 2 - y / 2) <= atol / 2 + rtol * (Math.abs(y) / 2)
         : distance <= atol + rtol * Math.abs(y);
@@ -300,6 +328,11 @@ public final class ArrayDifference {
     return nanDiffering;
   }
 
+  /** How many of the differing elements are an infinity against another number. */
+  public long infinityDiffering() {
+    return infinityDiffering;
+  }
+
   /** Whether no element deviates at all, also none that passes. */
   public boolean isEqual() {
     return differing == 0 && inUlps.value() == 0;
@@ -320,7 +353,17 @@ public final class ArrayDifference {
     return inUlps;
   }
 
-  /** The first elements that do not pass, at most {@link #FIRST}. */
+  /** The distances in ulps of all elements; those with a NaN are infinite. */
+  public UlpQuantiles quantiles() {
+    return quantiles;
+  }
+
+  /** The least tolerances that would let all elements pass. */
+  public LeastTolerances least() {
+    return least;
+  }
+
+  /** The first elements that do not pass, at most as many as were asked for. */
   public List<Element> first() {
     return List.copyOf(first);
   }

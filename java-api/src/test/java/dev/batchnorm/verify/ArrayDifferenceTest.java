@@ -17,7 +17,10 @@ import java.math.BigInteger;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
+import java.util.OptionalDouble;
+import java.util.OptionalLong;
 import java.util.Random;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -267,6 +270,13 @@ class ArrayDifferenceTest {
     assertEquals(
         List.of(1L, 4L, 7L, 10L, 13L), difference.first().stream().map(Element::index).toList());
     assertArrayEquals(new long[] {3, 2, 0}, difference.place(22));
+    assertEquals(
+        List.of(1L, 4L),
+        ArrayDifference.bitwise(found, reference, 2).first().stream().map(Element::index).toList());
+    assertEquals(List.of(), ArrayDifference.within(found, reference, 0, 0, 0, 0).first());
+    assertEquals(8, ArrayDifference.within(found, reference, 0, 0, 0, 99).first().size());
+    assertThrows(
+        IllegalArgumentException.class, () -> ArrayDifference.bitwise(found, reference, -1));
     assertEquals(new Largest(22, 22), difference.absolute());
   }
 
@@ -387,10 +397,167 @@ class ArrayDifferenceTest {
     put(found, i, random.nextInt(8) == 0 ? random.nextLong() : nearBits);
   }
 
+  /** What the class of quantiles promises, from all distances in order. */
+  private static void checkQuantiles(List<Double> steps, UlpQuantiles quantiles) {
+    List<Double> sorted = steps.stream().sorted().toList();
+    assertEquals(sorted.size(), quantiles.count());
+    for (int percent = 0; percent <= 100; percent++) {
+      int rank = Math.max(1, (sorted.size() * percent + 99) / 100);
+      double expected = sorted.get(rank - 1);
+      double within = quantiles.within(percent);
+      if (expected <= UlpQuantiles.EXACT || quantiles.isExact(percent)) {
+        assertEquals(expected, within, percent + " %");
+        assertTrue(quantiles.isExact(percent));
+      } else {
+        assertTrue(expected <= within && within < 2 * expected, expected + " in " + within);
+      }
+    }
+  }
+
+  @Test
+  void quantilesOfDistancesOfEverySize() {
+    Random random = new Random(SEED);
+    for (int round = 0; round < 200; round++) {
+      UlpQuantiles quantiles = new UlpQuantiles();
+      int equal = random.nextInt(50);
+      List<Double> steps = new ArrayList<>(Collections.nCopies(equal, 0.0));
+      quantiles.addEqual(equal);
+      for (int i = 0; i <= round; i++) {
+        double step = Math.rint(Math.scalb(1 + random.nextDouble(), random.nextInt(70)));
+        step = i % 5 == 0 ? Math.scalb(1.0, random.nextInt(64)) : i == 77 ? INFINITY : step;
+        steps.add(step);
+        quantiles.add(step);
+      }
+      checkQuantiles(steps, quantiles);
+    }
+    UlpQuantiles edges = new UlpQuantiles();
+    List<Double> steps = List.of(1023.0, 1024.0, 1025.0, 2047.0, 2048.0, 2049.0, 0x1p64, 1e300);
+    steps.forEach(edges::add);
+    checkQuantiles(steps, edges);
+    assertEquals(2048, edges.within(50));
+    assertFalse(edges.isExact(50));
+    assertEquals(1e300, edges.within(100));
+    assertEquals(0, new UlpQuantiles().within(50));
+    assertThrows(IllegalArgumentException.class, () -> edges.within(101));
+  }
+
+  /** The numbers of elements of large files: a billion equal ones and a few others. */
+  @Test
+  void quantilesOfManyElements() {
+    UlpQuantiles quantiles = new UlpQuantiles();
+    quantiles.addEqual(89_999_999_999L);
+    quantiles.add(3);
+    for (int i = 0; i < 4; i++) {
+      quantiles.addEqual(2_500_000_000L);
+    }
+    assertEquals(100_000_000_000L, quantiles.count());
+    assertEquals(0, quantiles.within(99));
+    assertEquals(3, quantiles.within(100));
+  }
+
+  /** Each least tolerance passes, and the next smaller number does not. */
+  @ParameterizedTest
+  @MethodSource("pairs")
+  void leastTolerancesAreTheLeast(NumberType aType, NumberType bType) {
+    Random random = new Random(SEED + 12L * aType.ordinal() + bType.ordinal());
+    for (int round = 0; round < 40; round++) {
+      int count = 1 + random.nextInt(20);
+      Memory found = zeros("a", aType, count);
+      Memory reference = zeros("b", bType, count);
+      for (int i = 0; i < count; i++) {
+        // Small and subnormal numbers in every second round, where quotients are rounded most.
+        double y = random.nextInt(100) * (round % 2 == 0 ? 1.5 : smallest(bType));
+        double x = y + random.nextInt(3) * (round % 2 == 0 ? 0.25 : smallest(aType));
+        put(found, i, bits(aType, x));
+        put(reference, i, bits(bType, y));
+      }
+      checkLeast(found, reference);
+    }
+  }
+
+  private static double smallest(NumberType type) {
+    return type.isFloating() ? type.floating().fromBits(1) : 1;
+  }
+
+  private static void checkLeast(Memory found, Memory reference) {
+    LeastTolerances least = ArrayDifference.within(found, reference, 0, 0, 0).least();
+    least
+        .ulps()
+        .ifPresent(
+            n -> {
+              assertEquals(0, ArrayDifference.within(found, reference, 0, 0, n).differing());
+              assertTrue(
+                  n == 0 || ArrayDifference.within(found, reference, 0, 0, n - 1).differing() > 0);
+            });
+    least
+        .absolute()
+        .ifPresent(
+            atol -> {
+              assertEquals(0, ArrayDifference.within(found, reference, 0, atol, 0).differing());
+              double less = Math.nextDown(atol);
+              assertTrue(
+                  less < 0 || ArrayDifference.within(found, reference, 0, less, 0).differing() > 0);
+            });
+    least
+        .relative()
+        .ifPresentOrElse(
+            rtol -> {
+              assertEquals(0, ArrayDifference.within(found, reference, rtol, 0, 0).differing());
+              double less = Math.nextDown(rtol);
+              assertTrue(
+                  less < 0 || ArrayDifference.within(found, reference, less, 0, 0).differing() > 0);
+            },
+            () ->
+                assertTrue(
+                    ArrayDifference.within(found, reference, Double.MAX_VALUE, 0, 0).differing()
+                        > 0));
+  }
+
+  @Test
+  void whatNoToleranceLetsPassHasNoLeast() {
+    for (double special : new double[] {Double.NaN, INFINITY}) {
+      LeastTolerances least =
+          ArrayDifference.within(
+                  a(NumberType.F32, 1, 2, special), b(NumberType.F32, 1, 2, 3), 0, 0, 0)
+              .least();
+      assertTrue(least.isNone());
+      assertTrue(new LeastTolerances().and(least).isNone());
+    }
+    LeastTolerances least = least(1, 0);
+    assertEquals(OptionalDouble.of(1), least.absolute());
+    assertEquals(OptionalDouble.empty(), least.relative());
+    assertEquals(OptionalLong.empty(), least.ulps());
+    least = least(1.7e308, -1.7e308);
+    assertEquals(OptionalDouble.empty(), least.absolute());
+    assertEquals(OptionalDouble.of(2), least.relative());
+    least = least(1e300, 1e-300);
+    assertEquals(OptionalDouble.of(1e300), least.absolute());
+    assertEquals(OptionalDouble.empty(), least.relative());
+    least = least(2 * Double.MIN_VALUE, 3 * Double.MIN_VALUE);
+    assertEquals(OptionalDouble.of(Math.nextUp(1.0 / 6)), least.relative());
+    assertEquals(OptionalLong.of(1), least.ulps());
+    assertEquals(OptionalLong.of(0), least(-0.0, 0.0).ulps());
+    least = least(3.0, 3.0);
+    assertEquals(OptionalDouble.of(0), least.relative());
+    assertFalse(least.isNone());
+  }
+
+  private static LeastTolerances least(double a, double b) {
+    Memory found = a(NumberType.F64, a);
+    Memory reference = b(NumberType.F64, b);
+    checkLeast(found, reference);
+    LeastTolerances bitwise = ArrayDifference.bitwise(found, reference).least();
+    LeastTolerances least = ArrayDifference.within(found, reference, 0, 0, 0).least();
+    assertEquals(least.ulps(), bitwise.ulps());
+    assertEquals(least.relative(), bitwise.relative());
+    return least;
+  }
+
   private static final class Naive {
     private final NumberType aType;
     private final NumberType bType;
     private final List<Element> differing = new ArrayList<>();
+    private final List<Double> allSteps = new ArrayList<>();
     private long nans;
     private Largest absolute = new Largest(0, -1);
     private Largest relative = new Largest(0, -1);
@@ -433,6 +600,7 @@ class ArrayDifferenceTest {
         double quotient = distance == 0 || distance == INFINITY ? distance : distance / Math.abs(y);
         relative = larger(relative, quotient, i);
         ulps = larger(ulps, steps, i);
+        allSteps.add(Double.isNaN(steps) ? INFINITY : steps);
         if (!passes) {
           differing.add(
               new Element(i, text(aType, a, aOffset), text(bType, b, bOffset), distance, steps));
@@ -496,6 +664,7 @@ class ArrayDifferenceTest {
       assertEquals(relative, difference.relative(), what);
       assertEquals(ulps, difference.ulps(), what);
       assertEquals(differing.isEmpty() && ulps.value() == 0, difference.isEqual(), what);
+      checkQuantiles(allSteps, difference.quantiles());
     }
   }
 }
