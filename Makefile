@@ -19,6 +19,7 @@ help:
 	@echo 'make malformed  makes the malformed files again, and the tables of docs/errors.md'
 	@echo 'make bench      JMH benchmarks of the passes, quick; JMH="-p threads=2 normalise" passes options'
 	@echo 'make bench-peers  beside oneDNN and libtorch (downloads 230 MB); WORKLOADS="NC:4096x256:F32" for some'
+	@echo 'make audit-peers  what audit says about oneDNN and libtorch, into docs/audit-example.md'
 	@echo 'make clean      removes everything built'
 
 build:
@@ -83,7 +84,11 @@ bench-peers:
 	$(MAVEN) -q package $(BUILT) -Ppeers -pl benchmark/peers -am -DskipTests
 	benchmark/peers.sh $(WORKLOADS)
 
+audit-peers: build
+	$(MAVEN) -q package $(BUILT) -Ppeers -pl benchmark/peers -am -DskipTests
+	benchmark/audit_peers.sh $(WORKLOADS)
+
 clean:
 	rm -rf .build target */target benchmark/peers/target
 
-.PHONY: help build test test-java test-cpp no-cpp soak fuzz faults format golden malformed bench bench-peers clean
+.PHONY: help build test test-java test-cpp no-cpp soak fuzz faults format golden malformed bench bench-peers audit-peers clean

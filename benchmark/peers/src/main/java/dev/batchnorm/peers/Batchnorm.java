@@ -4,6 +4,7 @@ import dev.batchnorm.BatchNorm;
 import dev.batchnorm.Statistics;
 import dev.batchnorm.Values;
 import dev.batchnorm.engine.Engine;
+import java.util.Map;
 
 /** This project, through its Java API. */
 final class Batchnorm implements Candidate {
@@ -56,6 +57,11 @@ final class Batchnorm implements Candidate {
   @Override
   public Values output() {
     return work.result().values();
+  }
+
+  @Override
+  public Map<String, Values> outputs() {
+    return Map.of(pass == Pass.BACKWARD ? "dx" : "y", output());
   }
 
   @Override

@@ -1,6 +1,7 @@
 package dev.batchnorm.peers;
 
 import dev.batchnorm.Values;
+import java.util.Map;
 
 /** One way to compute a pass: what is needed is allocated before, so that a run only computes. */
 interface Candidate extends AutoCloseable {
@@ -16,6 +17,12 @@ interface Candidate extends AutoCloseable {
 
   /** What the last run computed: y or dx, in the order of x. */
   Values output();
+
+  /**
+   * Everything the last run gave, valid until the next, named as in files: {@code y mean variance
+   * inverse_std} or {@code dx dgamma dbeta}, those of them that the library tells.
+   */
+  Map<String, Values> outputs();
 
   /** Releases what it allocated. */
   @Override

@@ -51,6 +51,7 @@ final class OneDnn implements Candidate {
   private final String note;
   private final primitive computation;
   private final IntMemoryMap arguments;
+  private final Map<String, Values> outputs = new LinkedHashMap<>();
 
   /** oneDNN knows memory by address only, so somebody else must keep it. */
   private final List<Values> memory = new ArrayList<>();
@@ -86,6 +87,11 @@ final class OneDnn implements Candidate {
     primitive normalisation = new batch_normalization_forward(ofForward);
     IntMemoryMap ofNormalisation = arguments(forward);
     if (pass != Pass.BACKWARD) {
+      outputs.put("y", work.result().values());
+      if (!given) {
+        outputs.put("mean", mean);
+        outputs.put("variance", variance);
+      }
       note = chosen(ofForward);
       computation = normalisation;
       arguments = ofNormalisation;
@@ -98,8 +104,13 @@ final class OneDnn implements Candidate {
     backward.remove(DNNL_ARG_SHIFT);
     backward.put(DNNL_ARG_DIFF_DST, work.dy().values());
     backward.put(DNNL_ARG_DIFF_SRC, work.result().values());
-    backward.put(DNNL_ARG_DIFF_SCALE, perChannel());
-    backward.put(DNNL_ARG_DIFF_SHIFT, perChannel());
+    outputs.put("dx", work.result().values());
+    Values dgamma = perChannel();
+    Values dbeta = perChannel();
+    outputs.put("dgamma", dgamma);
+    outputs.put("dbeta", dbeta);
+    backward.put(DNNL_ARG_DIFF_SCALE, dgamma);
+    backward.put(DNNL_ARG_DIFF_SHIFT, dbeta);
     batch_normalization_backward.primitive_desc ofBackward =
         new batch_normalization_backward.primitive_desc(
             cpu, prop_kind.backward.value, ofData, ofData, ofData, EPS, affine, ofForward);
@@ -182,6 +193,11 @@ final class OneDnn implements Candidate {
   @Override
   public Values output() {
     return work.result().values();
+  }
+
+  @Override
+  public Map<String, Values> outputs() {
+    return outputs;
   }
 
   @Override

@@ -1,9 +1,11 @@
 package dev.batchnorm.peers;
 
+import dev.batchnorm.DType;
 import dev.batchnorm.Values;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.bytedeco.javacpp.BoolPointer;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.Pointer;
@@ -150,8 +152,34 @@ final class Torch implements Candidate {
     if (gradients == null) {
       return work.result().values();
     }
-    Pointer dx = new BytePointer(gradients.get0().data_ptr()).capacity(work.bytes());
-    return Values.of(work.type(), dx.asByteBuffer().order(ByteOrder.nativeOrder()));
+    return values(gradients.get0(), work.type());
+  }
+
+  @Override
+  public Map<String, Values> outputs() {
+    if (gradients != null) {
+      DType type = work.type().gradientType();
+      return Map.of(
+          "dx",
+          output(),
+          "dgamma",
+          values(gradients.get1(), type),
+          "dbeta",
+          values(gradients.get2(), type));
+    }
+    if (pass == Pass.INFERENCE) {
+      return Map.of("y", output());
+    }
+    DType type = work.type().gradientType();
+    return Map.of(
+        "y", output(), "mean", values(ownMean, type), "inverse_std", values(ownInverseStd, type));
+  }
+
+  /** A tensor's memory. */
+  private static Values values(Tensor tensor, DType type) {
+    long bytes = tensor.numel() * type.bytes();
+    Pointer memory = new BytePointer(tensor.data_ptr()).capacity(bytes);
+    return Values.of(type, memory.asByteBuffer().order(ByteOrder.nativeOrder()));
   }
 
   @Override
