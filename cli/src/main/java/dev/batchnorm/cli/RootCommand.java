@@ -71,6 +71,7 @@ final class RootCommand implements Runnable {
             .addSubcommand(new ConvertCommand(session))
             .addSubcommand(new CompareCommand(session))
             .addSubcommand(new VerifyCommand(session))
+            .addSubcommand(new CasesCommand(session))
             .addSubcommand(new EnginesCommand(session))
             .setOut(new PrintWriter(help))
             .setColorScheme(CommandLine.Help.defaultColorScheme(Ansi.OFF))
