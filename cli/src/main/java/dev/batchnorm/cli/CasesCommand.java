@@ -148,10 +148,11 @@ final class CasesCommand implements Callable<Integer> {
     if (sizes.channels() == 0) {
       throw new UsageException("--shape: expected at least 1 channel, found shape " + sizes);
     }
+    boolean fits = sizes.view().valuesPerChannel() <= ExactCase.mostValues(sums);
     String hint =
-        sizes.view().valuesPerChannel() < 2 || sums == DType.F64
+        fits || sums == DType.F64
             ? null
-            : "--arithmetic f64 has room for more, for kernels that sum in f64";
+            : "--arithmetic " + (sums == DType.F16 ? "f32" : "f64") + " has room for more";
     return asked(() -> ExactCase.of(sizes, type, sums, seed), hint);
   }
 

@@ -67,8 +67,8 @@ final class CasesDirectory implements AutoCloseable {
       grouping, with or without fused multiply-add, so a kernel that computes in %7$s or more has to give
       these very bits. Divide sums by the count; to multiply by a rounded 1/count is %8$s here.
       "correctly rounded": the true answer rounded once to the type of the file, so right kernels may differ
-      from it by their own rounding. "within half an ulp": the same, but for 1 in about 10^8 of a unit.
-      "rounded twice": the unbiased variance rounded to f64, then the sum.
+      from it by their own rounding. "within half an ulp": the same within 0.5 + 2^-29 ulp, and 2^-50 of the
+      terms it is a sum of. "rounded twice": the unbiased variance rounded to f64, then the sum.
 
       Arrays of one value per channel are f64 (gradients f32 beside f16 and f32): compare numbers, or round
       them to your type first, which changes none that is exact.

@@ -47,6 +47,7 @@ class GlobalOptionsTest extends CommandTest {
             "convert",
             "compare",
             "verify",
+            "cases",
             "engines")) {
       assertTrue(help.contains("\n  " + command + " "), command);
     }
@@ -67,6 +68,7 @@ class GlobalOptionsTest extends CommandTest {
         "convert",
         "compare",
         "verify",
+        "cases",
         "engines"
       })
   void helpOfACommandEndsInExamplesThatNameIt(String command) {

@@ -144,6 +144,11 @@ public final class ExactCase {
     return new ExactCase(shape, type, arithmetic, seed);
   }
 
+  /** The most values a channel may have with sums in that type. */
+  public static long mostValues(DType arithmetic) {
+    return ExactBudget.most(arithmetic);
+  }
+
   /** Sets the values of a channel, counted along outer and then inner. */
   private static void fill(Batch batch, int channel, IntToDoubleFunction value) {
     View view = batch.shape().view();
