@@ -91,12 +91,13 @@ class CasesCommandTest extends CommandTest {
   void theManifestHoldsTheDigestsOfTheFiles() throws Exception {
     quiet(CASE);
     String manifest = text("exact/manifest.json");
-    Pattern entry = Pattern.compile("\"file\" : \"([^\"]+)\".*?\"sha256\" : \"([0-9a-f]{64})\"", Pattern.DOTALL);
+    Pattern entry =
+        Pattern.compile(
+            "\"file\" : \"([^\"]+)\".*?\"sha256\" : \"([0-9a-f]{64})\"", Pattern.DOTALL);
     List<MatchResult> found = entry.matcher(manifest).results().toList();
     assertEquals(17, found.size());
     for (MatchResult each : found) {
-      byte[] digest =
-          MessageDigest.getInstance("SHA-256").digest(bytes("exact/" + each.group(1)));
+      byte[] digest = MessageDigest.getInstance("SHA-256").digest(bytes("exact/" + each.group(1)));
       assertEquals(HexFormat.of().formatHex(digest), each.group(2), each.group(1));
     }
     assertTrue(manifest.contains("\"eps\" : 0.00048828125"), manifest);
@@ -134,7 +135,10 @@ class CasesCommandTest extends CommandTest {
     String shift = " --beta ./exact/beta.npy";
     String x = " ./exact/x.npy";
     quiet(
-        "forward" + x + given + shift
+        "forward"
+            + x
+            + given
+            + shift
             + " --running ./exact/running.npz --momentum 0.125 --save ./s.npz -o ./y.npy");
     Map<String, Stored> saved = npz("s.npz");
     for (String name :
@@ -149,19 +153,20 @@ class CasesCommandTest extends CommandTest {
       assertSame(npy("exact/expected/" + name + ".npy"), member(npz("g.npz"), name), name);
     }
     quiet(
-        "backward" + x + " --dy ./exact/dy.npy" + given
+        "backward"
+            + x
+            + " --dy ./exact/dy.npy"
+            + given
             + " --frozen --running ./exact/running.npz -o ./g.npz");
     for (String name : List.of("dx", "dgamma")) {
-      assertSame(
-          npy("exact/expected/frozen_" + name + ".npy"), member(npz("g.npz"), name), name);
+      assertSame(npy("exact/expected/frozen_" + name + ".npy"), member(npz("g.npz"), name), name);
     }
   }
 
   /** What stands behind names in the manifest. */
   private record Matches(String text) {
     String number(String name) {
-      Matcher matcher =
-          Pattern.compile("\"" + name + "\" : ([^,\\s]+)").matcher(text);
+      Matcher matcher = Pattern.compile("\"" + name + "\" : ([^,\\s]+)").matcher(text);
       assertTrue(matcher.find(), name);
       return matcher.group(1);
     }

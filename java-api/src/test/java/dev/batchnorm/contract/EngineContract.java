@@ -33,6 +33,7 @@ import dev.batchnorm.engine.Engines;
 import dev.batchnorm.format.BatchFile;
 import dev.batchnorm.verify.ArrayComparison;
 import dev.batchnorm.verify.EngineComparison;
+import dev.batchnorm.verify.ExactCase;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -93,6 +94,25 @@ public abstract class EngineContract extends LinearAlgebraContract {
   @TestFactory
   Stream<DynamicTest> goldenFolds() {
     return FoldCase.all().map(c -> DynamicTest.dynamicTest(c.name(), () -> c.check(engine())));
+  }
+
+  /** Answers that no engine made: those of cases whose sums are exact in any order. */
+  @ParameterizedTest
+  @MethodSource("shapes")
+  void givesTheAnswersOfExactCases(Shape shape) {
+    long m = shape.view().valuesPerChannel();
+    for (DType type : DType.values()) {
+      if (m == 0 || m > ExactCase.mostValues(type)) {
+        continue;
+      }
+      ExactCase exact = ExactCase.of(shape, type, m);
+      List<ExactCase.Answer> answers = exact.answers(m == 1);
+      List<ExactCase.Answer> found = exact.answers(exact.eps(), m == 1, engine());
+      for (int i = 0; i < answers.size(); i++) {
+        assertEquals(answers.get(i).name(), found.get(i).name());
+        assertBits(answers.get(i).values().values(), found.get(i).values().values());
+      }
+    }
   }
 
   // The reference's bits
