@@ -17,6 +17,7 @@ import dev.batchnorm.format.npz.NpzFile
 import dev.batchnorm.format.npz.NpzWriter
 import dev.batchnorm.verify.ArrayDifference
 import dev.batchnorm.verify.EngineComparison
+import dev.batchnorm.verify.ExactCase
 import dev.batchnorm.verify.FoldDifference
 import dev.batchnorm.verify.ReparameterizationDifference
 import java.nio.ByteBuffer
@@ -436,5 +437,20 @@ class BatchNormFromKotlinTest {
         override fun commit() {
             values += room.toDoubles().asList()
         }
+    }
+
+    @Test
+    fun `exact cases`() {
+        val exact = ExactCase.of(Shape.of(Layout.NC, 8, 3), DType.F32, 1)
+        val norm = BatchNorm.builder().apply {
+            gamma(*exact.gamma())
+            beta(*exact.beta())
+            eps(exact.eps())
+        }.build()
+        val answers = exact.answers(false).associateBy { it.name }
+        assertEquals(ExactCase.Exactness.EXACT, answers["y"]?.exactness)
+        assertArrayEquals(answers["y"]?.values?.values?.toFloats(), norm.forward(exact.x()).y.values.toFloats())
+        assertArrayEquals(answers["dx"]?.values?.values?.toFloats(), norm.backward(exact.dy(), exact.x()).dx.values.toFloats())
+        assertEquals(3, exact.channels().size)
     }
 }
