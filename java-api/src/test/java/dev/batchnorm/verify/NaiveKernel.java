@@ -39,6 +39,7 @@ final class NaiveKernel {
   private final Mistake mistake;
   private final boolean coefficients;
   private final boolean reciprocal;
+  private final boolean scaled;
   private final Random random;
 
   NaiveKernel(DType type, Formula formula, Mistake mistake, boolean reciprocal, long seed) {
@@ -48,6 +49,7 @@ final class NaiveKernel {
     this.reciprocal = reciprocal;
     this.random = new Random(seed);
     this.coefficients = random.nextBoolean();
+    this.scaled = random.nextBoolean();
   }
 
   /** The results by the names of {@link ExactCase.Answer}. */
@@ -138,11 +140,17 @@ final class NaiveKernel {
       array(out, "infer_y")[at[i]] = y(value, runningMean, runningA, beta);
       array(out, "frozen_dx")[at[i]] = times(runningA, gradient);
       array(out, "dx")[at[i]] =
-          coefficients
-              ? plus(
-                  minus(times(a, gradient), times(times(a, k2), value)),
-                  minus(times(times(a, k2), mean), times(a, k1)))
-              : times(a, minus(minus(gradient, k1), times(minus(value, mean), k2)));
+          scaled && exact.scaledByCountIsExact()
+              ? times(
+                  type.round(a / m),
+                  minus(
+                      minus(times(m, gradient), dbeta),
+                      times(times(minus(value, mean), s), times(b, s))))
+              : coefficients
+                  ? plus(
+                      minus(times(a, gradient), times(times(a, k2), value)),
+                      minus(times(times(a, k2), mean), times(a, k1)))
+                  : times(a, minus(minus(gradient, k1), times(minus(value, mean), k2)));
     }
     if (mistake == Mistake.ONE_ULP) {
       array(out, "y")[at[0]] = Math.nextUp((float) array(out, "y")[at[0]]);
