@@ -152,7 +152,7 @@ def case(name, command, message, why, cure='', hint='', setup='', stdin=''):
 
 # All commands, in the order of batchnorm --help.
 COMMANDS = ('forward, infer, backward, stats, covariance, reparam, fold, inspect, convert, compare, verify, '
-            'golden, audit, gradcheck, engines')
+            'golden, audit, gradcheck, cases, engines')
 
 
 def usage_cases():
@@ -393,6 +393,40 @@ def usage_cases():
          '-o: expected either -o or --reparam-weights, --reparam-bias, --variance, --dweights, --dgamma and --dbeta, '
          'found both',
          'The arrays are to be written together and one by one.')
+
+    topic(2, 'Shapes of cases', '`cases` makes data of the shape asked for, and there is none with exact answers.')
+    case('cases-shape-words', 'cases --shape 8x64 -o exact',
+         '--shape: expected sizes such as 8,64,7,7, found "8x64"',
+         'Sizes are whole numbers with commas between them.')
+    case('cases-shape-layout', 'cases --shape 8,64 --layout NCHW -o exact',
+         '--shape: expected 4 axes (layout NCHW), found 8×64',
+         'The layout has another number of axes.')
+    case('cases-channel-axis', 'cases --shape 8,64 --channel-axis 2 -o exact',
+         '--channel-axis: expected -2 to 1 (shape 8×64), found 2',
+         'There is no such axis; they count from 0.')
+    case('cases-no-channels', 'cases --shape 8,0 -o exact',
+         '--shape: expected at least 1 channel, found shape 8×0',
+         'Nothing can be tested without channels.')
+    case('cases-no-values', 'cases --shape 0,64 -o exact',
+         '--shape: expected at least 1 value a channel, found 0',
+         'The statistics of no values are NaN.')
+    case('cases-one-value', 'cases --shape 1,64 -o exact',
+         '--shape: expected at least 2 values a channel (unbiased running variance), found 1',
+         'One value has no unbiased variance.',
+         hint='--biased takes the biased variance')
+    case('cases-too-many-values', 'cases --shape 1000,3 --dtype f16 -o exact',
+         '--shape: expected at most 591 values a channel (sums in f16), found 1000',
+         'A significand has too few bits for sums of so many values.',
+         hint='--arithmetic f32 has room for more')
+    case('cases-arithmetic', 'cases --shape 8,3 --arithmetic f16 -o exact',
+         '--arithmetic: expected f32 (the type of x) or a larger type, found f16',
+         'Values of x would be rounded before they are summed.')
+    case('cases-seed', 'cases --shape 8,3 --seed 0.5 -o exact',
+         '--seed: expected a whole number, found "0.5"',
+         'A seed is a whole number.')
+    case('cases-to-standard-output', 'cases --shape 8,3 -o -',
+         '-o: expected a directory, found standard output',
+         'Several files are written.')
 
     topic(2, 'Names of outputs', 'The name of an output does not say, or says wrongly, how to write it.')
     case('output-extension', 'forward x.csv -o y.foo',
@@ -1269,6 +1303,13 @@ def output_cases():
     case('output-under-file', 'forward x.csv -o x.csv/y.csv',
          'x.csv/y.csv: expected a file that may be written, found Not a directory',
          'A file stands where the directory of the output should be.')
+    case('cases-directory-with-files', 'cases --shape 8,3 -o .',
+         '.: expected a new or empty directory, found one with files in it',
+         'Files of a case stand in a directory of their own.',
+         hint='nothing is overwritten; name another, or remove it')
+    case('cases-onto-file', 'cases --shape 8,3 -o x.csv',
+         'x.csv: expected a new or empty directory, found another file',
+         'A file stands where the directory of the case should be.')
     case('output-link-circle', 'forward x.csv -o loop.csv',
          'loop.csv: expected a file that may be written, found a circle of symbolic links',
          'The output is a symbolic link that leads to itself.', setup='loop loop.csv')

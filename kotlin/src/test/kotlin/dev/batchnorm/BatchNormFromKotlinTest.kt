@@ -23,6 +23,7 @@ import dev.batchnorm.verify.BatchNormAssertions.assertMatchesGolden
 import dev.batchnorm.verify.BatchNormAssertions.assertSameBits
 import dev.batchnorm.verify.BatchNormAssertions.assertWithinUlps
 import dev.batchnorm.verify.EngineComparison
+import dev.batchnorm.verify.ExactCase
 import dev.batchnorm.verify.FoldDifference
 import dev.batchnorm.verify.ReparameterizationDifference
 import java.nio.ByteBuffer
@@ -468,5 +469,20 @@ class BatchNormFromKotlinTest {
         assertNull(case.inputs().first { it.name == "x" }.reference)
         assertEquals(listOf(golden), GoldenTree.cases(listOf(directory)))
         GoldenCase.recorder(x).prepare(golden, true).use { assertTrue(it.replaces()) }
+    }
+
+    @Test
+    fun `exact cases`() {
+        val exact = ExactCase.of(Shape.of(Layout.NC, 8, 3), DType.F32, 1)
+        val norm = BatchNorm.builder().apply {
+            gamma(*exact.gamma())
+            beta(*exact.beta())
+            eps(exact.eps())
+        }.build()
+        val answers = exact.answers(false).associateBy { it.name }
+        assertEquals(ExactCase.Exactness.EXACT, answers["y"]?.exactness)
+        assertArrayEquals(answers["y"]?.values?.values?.toFloats(), norm.forward(exact.x()).y.values.toFloats())
+        assertArrayEquals(answers["dx"]?.values?.values?.toFloats(), norm.backward(exact.dy(), exact.x()).dx.values.toFloats())
+        assertEquals(3, exact.channels().size)
     }
 }

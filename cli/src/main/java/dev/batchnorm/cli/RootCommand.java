@@ -84,6 +84,7 @@ final class RootCommand implements Runnable {
                     .addSubcommand(new GoldenCheckCommand(session)))
             .addSubcommand(new AuditCommand(session))
             .addSubcommand(new GradcheckCommand(session))
+            .addSubcommand(new CasesCommand(session))
             .addSubcommand(new EnginesCommand(session))
             .setOut(new PrintWriter(help))
             .setColorScheme(CommandLine.Help.defaultColorScheme(Ansi.OFF))

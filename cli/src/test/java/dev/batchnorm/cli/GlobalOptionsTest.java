@@ -49,7 +49,8 @@ class GlobalOptionsTest extends CommandTest {
             "verify",
             "golden",
             "audit",
-        "gradcheck",
+            "gradcheck",
+            "cases",
             "engines")) {
       assertTrue(help.contains("\n  " + command + " "), command);
     }
@@ -75,6 +76,7 @@ class GlobalOptionsTest extends CommandTest {
         "golden check",
         "audit",
         "gradcheck",
+        "cases",
         "engines"
       })
   void helpOfACommandEndsInExamplesThatNameIt(String command) {

@@ -231,7 +231,7 @@ final class Diagnosis {
       }
       double factor = values[g] / kernel.value();
       boolean isClipped = factor == 0 || kernel.isClipped(g, factor);
-      if (!isClipped) {
+      if (kernel.hasIndependentErrors() && !isClipped) {
         errors++;
         least = Math.min(least, Math.log(factor));
         most = Math.max(most, Math.log(factor));

@@ -180,6 +180,11 @@ final class Kernel {
         : Roundoff.Order.WORST;
   }
 
+  /** Whether the errors of its sums in the channel it is at are independent of each other. */
+  boolean hasIndependentErrors() {
+    return roundoff.order() != Roundoff.Order.WORST;
+  }
+
   /** Equal values have equal errors, which add up. */
   private Roundoff.Order orderOf(int g, Roundoff.Order order) {
     boolean isConstant = facts.variance()[g] == 0;

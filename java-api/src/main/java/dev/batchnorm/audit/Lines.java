@@ -210,7 +210,7 @@ final class Lines {
           return false;
         }
         double factor = slope[c] / other.scale();
-        if (!other.isClipped(c, factor)) {
+        if (other.hasIndependentErrors() && !other.isClipped(c, factor)) {
           errors++;
           least = Math.min(least, Math.log(factor));
           most = Math.max(most, Math.log(factor));

@@ -44,7 +44,7 @@ public final class SeededSource implements Source {
   public Values chunk(long first, int count) {
     Values values = Values.allocate(type, count);
     for (int i = 0; i < count; i++) {
-      long bits = mixed(seed * 0x9e3779b97f4a7c15L + first + i);
+      long bits = SeededNumbers.mixed(seed * 0x9e3779b97f4a7c15L + first + i);
       double sum = 0.25;
       for (int k = 0; k < 4; k++) {
         sum += (short) (bits >> (16 * k)) * 0x1p-15;
@@ -52,13 +52,6 @@ public final class SeededSource implements Source {
       values.set(i, sum);
     }
     return values;
-  }
-
-  /** The finaliser of SplitMix64 (Steele, Lea and Flood 2014). */
-  private static long mixed(long z) {
-    z = (z ^ (z >>> 30)) * 0xbf58476d1ce4e5b9L;
-    z = (z ^ (z >>> 27)) * 0x94d049bb133111ebL;
-    return z ^ (z >>> 31);
   }
 
   /** Itself: values are made from their index alone. */

@@ -36,6 +36,7 @@ import dev.batchnorm.golden.GoldenResult;
 import dev.batchnorm.golden.GoldenVerdict;
 import dev.batchnorm.verify.ArrayComparison;
 import dev.batchnorm.verify.EngineComparison;
+import dev.batchnorm.verify.ExactCase;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -116,6 +117,25 @@ public abstract class EngineContract extends LinearAlgebraContract {
               result.passed() || (mayProveNothing && result.verdict() == GoldenVerdict.MISTRUSTED),
               result::toString);
         }
+      }
+    }
+  }
+
+  /** Answers that no engine made: those of cases whose sums are exact in any order. */
+  @ParameterizedTest
+  @MethodSource("shapes")
+  void givesTheAnswersOfExactCases(Shape shape) {
+    long m = shape.view().valuesPerChannel();
+    for (DType type : DType.values()) {
+      if (m == 0 || m > ExactCase.mostValues(type)) {
+        continue;
+      }
+      ExactCase exact = ExactCase.of(shape, type, m);
+      List<ExactCase.Answer> answers = exact.answers(m == 1);
+      List<ExactCase.Answer> found = exact.answers(exact.eps(), m == 1, engine());
+      for (int i = 0; i < answers.size(); i++) {
+        assertEquals(answers.get(i).name(), found.get(i).name());
+        assertBits(answers.get(i).values().values(), found.get(i).values().values());
       }
     }
   }
