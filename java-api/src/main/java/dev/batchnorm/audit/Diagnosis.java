@@ -160,20 +160,30 @@ final class Diagnosis {
     return smallest;
   }
 
-  /** The causes of all candidates that reproduce an array. */
+  /** The causes that reproduce an array, alone, or two where none of the two does alone. */
   private List<Set<Cause>> matching(Theirs theirs, Judgement judgement) {
-    List<Candidate> candidates = candidates(theirs.output());
+    List<Change> concerned =
+        changes.stream().filter(change -> change.affects().contains(theirs.output())).toList();
     if (judgement.passed()) { // but its sums are not careful: only arithmetic can be the cause
       DType own = theirs.type() == DType.F64 ? DType.F64 : DType.F32;
-      candidates.removeIf(c -> c.kernel().arithmetic != own || c.causes().size() > 1);
+      List<Candidate> alone = ofOne(concerned);
+      alone.removeIf(candidate -> candidate.kernel().arithmetic != own);
+      return kept(alone, theirs, judgement);
     }
-    if (theirs.output().isElementwise()) {
-      if (judgement.reason() != null) {
-        return List.of(); // of another shape
-      }
-      keepThoseOfElements(candidates, theirs);
-    } else {
+    List<Set<Cause>> found = new ArrayList<>(kept(ofOne(concerned), theirs, judgement));
+    Set<Cause> enough = EnumSet.noneOf(Cause.class);
+    found.forEach(enough::addAll);
+    found.addAll(kept(ofTwo(concerned, enough), theirs, judgement));
+    return found;
+  }
+
+  private List<Set<Cause>> kept(List<Candidate> candidates, Theirs theirs, Judgement judgement) {
+    if (!theirs.output().isElementwise()) {
       candidates.removeIf(candidate -> !matchesChannels(candidate, theirs));
+    } else if (judgement.reason() != null) {
+      candidates.clear(); // an array of another shape
+    } else {
+      keepThoseOfElements(candidates, theirs);
     }
     for (Candidate candidate : candidates) {
       fits.merge(candidate.causes(), candidate.fit().mean(), Math::min);
@@ -181,17 +191,24 @@ final class Diagnosis {
     return candidates.stream().map(Candidate::causes).toList();
   }
 
-  private List<Candidate> candidates(Output output) {
-    List<Change> concerned =
-        changes.stream().filter(change -> change.affects().contains(output)).toList();
+  private List<Candidate> ofOne(List<Change> concerned) {
+    List<Candidate> candidates = new ArrayList<>();
+    for (Change change : concerned) {
+      candidates.add(candidate(change));
+    }
+    return candidates;
+  }
+
+  private List<Candidate> ofTwo(List<Change> concerned, Set<Cause> enough) {
     List<Candidate> candidates = new ArrayList<>();
     for (int i = 0; i < concerned.size(); i++) {
-      candidates.add(candidate(concerned.get(i)));
       for (int j = i + 1; j < concerned.size(); j++) {
         Change one = concerned.get(i);
         Change other = concerned.get(j);
         boolean blurs = other.slot().equals("arithmetic") && one.cause() == Cause.WRONG_AXIS;
-        if (!one.slot().equals(other.slot()) && one.cause() != other.cause() && !blurs) {
+        boolean excluded = one.slot().equals(other.slot()) || one.cause() == other.cause();
+        boolean longer = enough.contains(one.cause()) || enough.contains(other.cause());
+        if (!blurs && !excluded && !longer) {
           candidates.add(candidate(one, other));
         }
       }

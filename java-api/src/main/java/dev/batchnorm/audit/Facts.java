@@ -16,7 +16,8 @@ import org.jspecify.annotations.Nullable;
  * @param view how the groups lie in the array
  * @param m the number of values
  * @param meanLo what one binary64 cannot hold of the mean
- * @param variance V, biased
+ * @param variance V, biased; +∞ beyond binary64
+ * @param inverseStd 1/√(V + ε), also where V is beyond binary64; 0 for other groups than channels
  * @param size the mean of |x|
  * @param gradients null without dy
  */
@@ -26,6 +27,7 @@ record Facts(
     double[] mean,
     double[] meanLo,
     double[] variance,
+    double[] inverseStd,
     double[] size,
     @Nullable Gradients gradients) {
 
@@ -54,7 +56,15 @@ record Facts(
     if (dy == null || exact == null) {
       Walk.over(x.shape(), List.of(x), (index, c, values) -> size[c] += Math.abs(values[0]));
       divide(size, m);
-      return new Facts(x.shape().view(), m, own.mean(), own.meanLo(), own.variance(), size, null);
+      return new Facts(
+          x.shape().view(),
+          m,
+          own.mean(),
+          own.meanLo(),
+          own.variance(),
+          own.inverseStd(),
+          size,
+          null);
     }
     double[] sizeDy = new double[channels];
     double[] sizeDyD = new double[channels];
@@ -78,6 +88,7 @@ record Facts(
         own.mean(),
         own.meanLo(),
         own.variance(),
+        own.inverseStd(),
         size,
         new Gradients(exact.dbeta(), dyD, sizeDy, sizeDyD, sizeDyX));
   }
@@ -113,7 +124,7 @@ record Facts(
           variance[g] += d * d;
         });
     divide(variance, m);
-    return new Facts(view, m, mean, new double[groups], variance, size, null);
+    return new Facts(view, m, mean, new double[groups], variance, new double[groups], size, null);
   }
 
   private static void divide(double[] sums, double m) {

@@ -71,6 +71,10 @@ final class Kernel {
   boolean averaged;
 
   // The channel it is at.
+  private int atChannel = -1;
+  private int atGroup = -1;
+  private @Nullable DType atType;
+  private Roundoff.@Nullable Order atOrder;
   private Roundoff roundoff = Roundoff.of(DType.F64, Roundoff.Order.ANY);
   private double rounding;
   private double m;
@@ -101,6 +105,7 @@ final class Kernel {
     countOfBessel = facts.m();
     countOfGradient = facts.m();
     countOfSlope = facts.m();
+    staleRunning = facts.m() == 0;
   }
 
   /** Takes the statistics of other groups than the channels. */
@@ -150,6 +155,13 @@ final class Kernel {
    * @param type of the array that is computed
    */
   void at(int c, int g, DType type, Roundoff.Order order) {
+    if (c == atChannel && g == atGroup && type == atType && order == atOrder) {
+      return;
+    }
+    atChannel = c;
+    atGroup = g;
+    atType = type;
+    atOrder = order;
     DType computing = arithmetic != null ? arithmetic : type;
     roundoff =
         Roundoff.of(computing, arithmetic != null ? orderOfSums(g, computing) : orderOf(g, order));
@@ -161,11 +173,18 @@ final class Kernel {
       atGiven(c);
     } else {
       atOwn(g);
-      if (order == Roundoff.Order.ANY && arithmetic == null && r * muError >= 1) {
-        // A whole standard deviation would excuse noise: only careful sums will do.
-        roundoff = roundoff.in(Roundoff.Order.CAREFUL);
-        atOwn(g);
+      if (order == Roundoff.Order.ANY && arithmetic == null) {
+        // A whole standard deviation would excuse noise: then only better sums will do.
+        betterUnlessMeaningful(g, Roundoff.Order.CAREFUL);
+        betterUnlessMeaningful(g, Roundoff.Order.ONCE);
       }
+    }
+  }
+
+  private void betterUnlessMeaningful(int g, Roundoff.Order better) {
+    if (r * muError >= 1 || rError >= 1) {
+      roundoff = roundoff.in(better);
+      atOwn(g);
     }
   }
 
@@ -208,7 +227,7 @@ final class Kernel {
     v = swapped ? mean[c] : var[c];
     muError = roundoff.u() * Math.abs(mu);
     vError = roundoff.u() * Math.abs(v);
-    root(true);
+    root(true, 0);
   }
 
   private void atOwn(int g) {
@@ -233,17 +252,24 @@ final class Kernel {
     vError =
         switch (formula) {
           case TWO_PASS ->
-              (k + 6) * u * Math.abs(v) + 8 * u * Math.sqrt(own * square) + muError * muError;
+              (k + 6) * u * Math.abs(v)
+                  + roundoff.ofUpdates() * u * Math.sqrt(own * square)
+                  + muError * muError;
           case WELFORD -> (k + 6) * u * Math.sqrt(own * square) + muError * muError;
           case ONE_PASS, ONE_PASS_CLIPPED -> (2 * k + 8) * u * square;
         };
     vError = (vError + input) * Math.max(bessel, 1);
-    root(false);
+    root(false, facts.inverseStd()[g]);
   }
 
-  private void root(boolean constant) {
+  /**
+   * Takes the root.
+   *
+   * @param overflowed 1/σ where the variance is beyond binary64
+   */
+  private void root(boolean constant, double overflowed) {
     double u = roundoff.u();
-    r = inverseRoot(v);
+    r = v == Double.POSITIVE_INFINITY ? overflowed : inverseRoot(v);
     double least = v - vError;
     if (!constant && formula != Formula.ONE_PASS) {
       least = Math.max(least, 0);
@@ -268,7 +294,8 @@ final class Kernel {
 
   private void give(double exact, double error, DType type) {
     value = exact;
-    bound = error + Roundoff.ofStoring(type, exact) + 0x1p-52 * Math.abs(exact);
+    double all = error + Roundoff.ofStoring(type, exact) + 0x1p-52 * Math.abs(exact);
+    bound = Double.isNaN(all) ? Double.POSITIVE_INFINITY : all;
   }
 
   private double distance(double x) {

@@ -87,6 +87,11 @@ final class Lines {
     return gradients == null ? 0 : gradients.dy()[g] / facts.m();
   }
 
+  private double sizeOfDy(int g) {
+    Facts.Gradients gradients = facts.gradients();
+    return gradients == null ? 0 : gradients.sizeDy()[g] / facts.m();
+  }
+
   /** The value itself, or without γ and β where they differ within a group. */
   private double value(double found, int c, int g) {
     if (!byGroups) {
@@ -175,6 +180,8 @@ final class Lines {
             + (dy == null ? 0 : Math.abs(slopeDy[at]) * (Math.abs(values[DY]) + Math.abs(g)))
             + Math.abs(level[at])
             + Math.abs(v)
+            + Math.abs(slope[at]) * facts.size()[at] // the fit follows the errors of all
+            + (dy == null ? 0 : Math.abs(slopeDy[at]) * sizeOfDy(at))
             + (byGroups ? Math.abs(kernel.beta()) / scale : 0);
     double ownError = 0x1p-47 * Math.sqrt(count[at]);
     double stored = 2 * Roundoff.ofStoring(type, scale * fitted) / scale;

@@ -17,8 +17,10 @@ record Roundoff(double u, Order order) {
     ANY,
     /** Any order, errors that add up: all m. */
     WORST,
-    /** In pairs, pairs of pairs and so on, or in a wider type. */
-    CAREFUL
+    /** In pairs, pairs of pairs and so on. */
+    CAREFUL,
+    /** In a wider type, rounded once. */
+    ONCE
   }
 
   /** Errors that are independent exceed this many standard deviations once in some 1500 sums. */
@@ -42,7 +44,16 @@ record Roundoff(double u, Order order) {
       case ANY -> Math.min(terms, DEVIATIONS * Math.sqrt(terms));
       case WORST -> terms;
       case CAREFUL -> Math.ceil(Math.log(Math.max(terms, 1)) / Math.log(2)) + 1;
+      case ONCE -> 1;
     };
+  }
+
+  /**
+   * How many roundings of the mean Welford's update may carry into the variance, where errors are
+   * independent: those of early steps fade.
+   */
+  double ofUpdates() {
+    return order == Order.ONCE ? 0 : 8;
   }
 
   /** How far rounding to a type moves a number of that size. */
