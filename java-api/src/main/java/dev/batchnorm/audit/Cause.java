@@ -97,6 +97,11 @@ public enum Cause {
     this.frameworks = List.of(frameworks);
   }
 
+  /** Whether it is a variance as E[x²] − mean². */
+  boolean isOnePass() {
+    return label.startsWith("one_pass");
+  }
+
   /** The name in reports. */
   public String label() {
     return label;

@@ -205,7 +205,9 @@ final class Diagnosis {
       for (int j = i + 1; j < concerned.size(); j++) {
         Change one = concerned.get(i);
         Change other = concerned.get(j);
-        boolean blurs = other.slot().equals("arithmetic") && one.cause() == Cause.WRONG_AXIS;
+        boolean blurs = // bounds of the two together that allow anything
+            (one.cause() == Cause.WRONG_AXIS && other.slot().equals("arithmetic"))
+                || (one.cause() == Cause.WRONG_COUNT && other.cause().isOnePass());
         boolean excluded = one.slot().equals(other.slot()) || one.cause() == other.cause();
         boolean longer = enough.contains(one.cause()) || enough.contains(other.cause());
         if (!blurs && !excluded && !longer) {
@@ -243,7 +245,8 @@ final class Diagnosis {
       int c = Math.min(g, channels - 1);
       kernel.at(c, g, theirs.type(), Roundoff.Order.ANY);
       kernel.perChannel(theirs.output(), c, g, theirs.type());
-      if (!fits(candidate, values[g], theirs)) {
+      boolean isNaN = Double.isNaN(kernel.facts.mean()[g]) && Double.isNaN(kernel.value());
+      if (!fits(candidate, values[g], isNaN, theirs)) {
         return false;
       }
       double factor = values[g] / kernel.value();
@@ -257,10 +260,15 @@ final class Diagnosis {
     return !(kernel.isLoose() && Lines.isOneFactor(errors, least, most, kernel.unit()));
   }
 
-  private static boolean fits(Candidate candidate, double found, Theirs theirs) {
+  /**
+   * Whether a candidate reproduces a value.
+   *
+   * @param isNaN whether it should be NaN, as it is where x is
+   */
+  private static boolean fits(Candidate candidate, double found, boolean isNaN, Theirs theirs) {
     Kernel kernel = candidate.kernel();
-    if (Double.isNaN(found) && kernel.mayBeNaN()) {
-      return true;
+    if (Double.isNaN(found)) {
+      return isNaN || kernel.mayBeNaN();
     }
     candidate.fit().add(Judgement.error(found, kernel.value()), kernel.bound());
     return Judgement.fits(found, kernel.value(), kernel.bound(), theirs.type());
@@ -287,7 +295,10 @@ final class Diagnosis {
             } else {
               kernel.dx(values[DY], values[0], g, theirs.type());
             }
-            if (!fits(candidate, values[1], theirs)) {
+            boolean isNaN =
+                Double.isNaN(values[0] + (isY ? 0 : values[DY]) + kernel.facts.mean()[g])
+                    && Double.isNaN(kernel.value());
+            if (!fits(candidate, values[1], isNaN, theirs)) {
               each.remove();
             }
           }

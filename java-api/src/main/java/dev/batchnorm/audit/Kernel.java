@@ -294,8 +294,14 @@ final class Kernel {
 
   private void give(double exact, double error, DType type) {
     value = exact;
-    double all = error + Roundoff.ofStoring(type, exact) + 0x1p-52 * Math.abs(exact);
+    double all = error + underflow() + Roundoff.ofStoring(type, exact) + 0x1p-52 * Math.abs(exact);
     bound = Double.isNaN(all) ? Double.POSITIVE_INFINITY : all;
+  }
+
+  /** What the few products of one value lose below the smallest number of their arithmetic. */
+  private double underflow() {
+    double scale = Math.abs(gamma * r);
+    return roundoff.smallest() * (8 + 4 * (Double.isFinite(scale) ? scale : 0));
   }
 
   private double distance(double x) {
@@ -415,7 +421,7 @@ final class Kernel {
   private double dgammaOf(int g) {
     double shift = facts.mean()[g] - mu;
     double sum = gradients().dyD()[g] + shift * gradients().dy()[g];
-    return given == Given.NONE && v + eps == 0 ? 0 : sum * r;
+    return m == 0 || (given == Given.NONE && v + eps == 0) ? 0 : sum * r;
   }
 
   private double dgammaError(int g) {
@@ -426,8 +432,9 @@ final class Kernel {
     double error =
         (1 + rError) * (muError + 3 * u * Math.abs(mu)) * sums.sizeDy()[g]
             + (1 + rError) * (3 * u + rounding) * sums.sizeDyX()[g]
-            + (rError + (roundoff.roundings(m) + 8) * u) * sizes;
-    return given == Given.NONE && v + eps == 0 ? 0 : r * error;
+            + (rError + (roundoff.roundings(m) + 8) * u) * sizes
+            + m * roundoff.smallest();
+    return m == 0 || (given == Given.NONE && v + eps == 0) ? 0 : r * error;
   }
 
   /** A statistic or a gradient of a channel. */

@@ -20,6 +20,9 @@ final class Lines {
   /** More than the operations on the way to one value. */
   private static final double ROUNDINGS = 12;
 
+  /** More than a fit is off by the storing of all values, in standard deviations. */
+  private static final double DEVIATIONS = 6;
+
   private final Source x;
   private final @Nullable Source dy;
   private final Theirs theirs;
@@ -32,6 +35,8 @@ final class Lines {
   private final double[] slope;
   private final double[] slopeDy;
   private final double[] count;
+  private final double[] noise;
+  private final double[] spread;
   private final boolean[] allNaN;
   private final boolean[] someNaN;
 
@@ -49,6 +54,8 @@ final class Lines {
     byGroups = !facts.view().equals(x.shape().view());
     int groups = facts.groups();
     count = new double[groups];
+    noise = new double[groups];
+    spread = new double[groups];
     level = new double[groups];
     slope = new double[groups];
     slopeDy = new double[groups];
@@ -122,7 +129,9 @@ final class Lines {
           double d = values[0] - facts.mean()[at];
           double g = dy == null ? 0 : values[DY] - meanOfDy(at);
           double v = value(values[1], c, at);
+          double stored = Roundoff.ofStoring(theirs.type(), values[1]);
           count[at]++;
+          noise[at] += stored * stored;
           double total = sum[at] + v; // equal values have equal errors, which would add up
           double part = total - sum[at];
           rest[at] += (sum[at] - (total - part)) + (v - part);
@@ -143,6 +152,11 @@ final class Lines {
       double gg = products[2][c] - sumG[c] * (sumG[c] / n);
       double gv = products[3][c] - sumG[c] * (sum[c] / n);
       double dg = products[4][c] - sumD[c] * (sumG[c] / n);
+      spread[c] = Math.sqrt(dd / n);
+      boolean isLost = dd < 0x1p-900 && facts.variance()[c] > 0;
+      if (isLost || !Double.isFinite(dd + gg)) {
+        count[c] = 0; // squares beyond binary64 fit nothing
+      }
       double determinant = dd * gg - dg * dg;
       if (dy != null && gg > 0 && determinant > 1e-12 * dd * gg) {
         slope[c] = (dv * gg - gv * dg) / determinant;
@@ -185,7 +199,9 @@ final class Lines {
             + (byGroups ? Math.abs(kernel.beta()) / scale : 0);
     double ownError = 0x1p-47 * Math.sqrt(count[at]);
     double stored = 2 * Roundoff.ofStoring(type, scale * fitted) / scale;
-    return Math.abs(v - fitted) / ((ROUNDINGS * u + ownError) * sizes + stored);
+    double leverage = 1 + (d == 0 ? 0 : Math.abs(d) / spread[at]);
+    double ofFit = DEVIATIONS * leverage * Math.sqrt(noise[at]) / (count[at] * scale);
+    return Math.abs(v - fitted) / ((ROUNDINGS * u + ownError) * sizes + stored + ofFit);
   }
 
   /** Whether every value is on the line of its group, but for rounding of its own. */

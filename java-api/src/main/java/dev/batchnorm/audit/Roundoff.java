@@ -38,6 +38,11 @@ record Roundoff(double u, Order order) {
     return new Roundoff(u, other);
   }
 
+  /** The smallest number above 0 of the arithmetic. */
+  double smallest() {
+    return u == 0x1p-53 ? Double.MIN_VALUE : Float.MIN_VALUE;
+  }
+
   /** How many roundings a sum of so many terms may be off, in parts of the sum of their sizes. */
   double roundings(double terms) {
     return switch (order) {
