@@ -54,33 +54,39 @@ record AuditText(AuditReport report, Source x, boolean frozen, double eps, Strin
     if (largest != null) {
       out.append(", " + percent(judgement) + " correctly rounded");
       if (largest.error() != 0) {
-        out.append(", mean error " + Numbers.brief(judgement.meanUlps()) + " ulp, largest ");
-        out.append(Numbers.brief(largest.error()) + " (" + Numbers.brief(largest.ulps()) + " ulp)");
+        out.append(", largest error " + Numbers.brief(largest.error()));
         out.append(" at " + place(judgement, largest));
+        out.append(", " + CompareReport.quantiles(judgement.ulps()));
       }
     }
     out.append('\n');
     if (judgement.apart() > 0) {
-      out.append(
-          "    "
-              + judgement.apart()
-              + " of them off the line that the others of their channel lie on\n");
+      out.append("    " + judgement.apart());
+      out.append(" of them off the line that the others of their channel lie on\n");
     }
     if (!judgement.worst().isEmpty()) {
       Element worst = judgement.worst().get(0);
-      out.append("    " + (judgement.passed() ? "closest to its bound" : "farthest beyond"));
-      out.append(": " + Numbers.brief(worst.share()) + " of " + Numbers.brief(worst.bound()));
-      out.append(" at " + place(judgement, worst) + ", found " + text(judgement, worst.found()));
-      out.append(", exact " + Decimals.text(worst.exact()) + "\n");
+      out.append(judgement.passed() ? "    closest to its bound" : "    farthest beyond its bound");
+      out.append(" at " + place(judgement, worst));
+      out.append(": found " + text(judgement, worst.found()));
+      out.append(", exact " + Decimals.text(worst.exact()));
+      out.append(", " + share(worst) + "\n");
     }
     if (!judgement.passed() && judgement.channels().size() > 1) {
       out.append("    worst channels: ");
       out.append(
           judgement.channels().stream()
-              .map(c -> c.channel() + " (" + Numbers.brief(c.share()) + ")")
+              .map(c -> c.channel() + " (" + Numbers.brief(c.share()) + " ×)")
               .collect(Collectors.joining(", ")));
       out.append('\n');
     }
+  }
+
+  private static String share(Element element) {
+    String share = Numbers.brief(element.share());
+    return element.isApart()
+        ? share + " × what rounding moves off the line"
+        : share + " × " + Numbers.brief(element.bound());
   }
 
   private static String percent(Judgement judgement) {
@@ -192,7 +198,7 @@ record AuditText(AuditReport report, Source x, boolean frozen, double eps, Strin
     json.writeNumberField("apart", judgement.apart());
     json.writeBooleanField("careful", judgement.careful());
     json.writeNumberField("rounded", judgement.rounded());
-    JsonText.number(json, "mean_ulp", judgement.meanUlps());
+    CompareReport.write(json, judgement.ulps());
     if (judgement.largest() != null) {
       json.writeFieldName("largest");
       write(json, judgement, judgement.largest());
@@ -223,6 +229,7 @@ record AuditText(AuditReport report, Source x, boolean frozen, double eps, Strin
     JsonText.number(json, "ulp", element.ulps());
     JsonText.number(json, "bound", element.bound());
     JsonText.number(json, "share", element.share());
+    json.writeBooleanField("apart", element.isApart());
     json.writeEndObject();
   }
 

@@ -229,7 +229,7 @@ record CompareReport(String a, String b, Tolerances tolerances, List<Result> res
   }
 
   /** {@code half within 0 ulp, 90 % within 1, 99 % within 2048}. */
-  private static String quantiles(UlpQuantiles quantiles) {
+  static String quantiles(UlpQuantiles quantiles) {
     return "half within "
         + ulps(quantiles.within(50))
         + " ulp, 90 % within "
@@ -350,7 +350,7 @@ record CompareReport(String a, String b, Tolerances tolerances, List<Result> res
     return difference.compared() == 0 ? 0 : (double) difference.differing() / difference.compared();
   }
 
-  private static void write(JsonGenerator json, UlpQuantiles quantiles) throws IOException {
+  static void write(JsonGenerator json, UlpQuantiles quantiles) throws IOException {
     json.writeArrayFieldStart("ulp_quantiles");
     for (int percent : PERCENTAGES) {
       json.writeStartObject();

@@ -34,16 +34,21 @@ final class Diagnosis {
   private final @Nullable Source dy;
   private final List<Change> changes;
 
+  /** The kernel without changes. */
+  private final Kernel right;
+
   /** How well sets of causes fit the arrays that they explain, the best where several. */
   private final Map<Set<Cause>, Double> fits = new HashMap<>();
 
   /** A kernel that makes some changes, and what they are called. */
   private record Candidate(Set<Cause> causes, Kernel kernel, Fit fit) {}
 
-  /** How well something fits: the mean square of errors in parts of their bounds. */
+  /** How well something fits. */
   private static final class Fit {
     private double squares;
     private long count;
+    private long wrong;
+    private long sharp;
 
     void add(double error, double bound) {
       double share = error == 0 ? 0 : error / bound;
@@ -51,8 +56,20 @@ final class Diagnosis {
       count++;
     }
 
+    /** Adds a value that does not fit what it should be. */
+    void addWrong(double deviation, double bound) {
+      wrong++;
+      sharp += bound <= deviation || Double.isNaN(deviation) ? 1 : 0;
+    }
+
+    /** The mean square of errors in parts of their bounds. */
     double mean() {
       return count == 0 ? 0 : squares / count;
+    }
+
+    /** Whether bounds are mostly less than what is to be explained. */
+    boolean isSharp() {
+      return 2 * sharp >= wrong;
     }
   }
 
@@ -61,6 +78,7 @@ final class Diagnosis {
     this.x = x;
     this.dy = dy;
     changes = Change.of(subject, x);
+    right = new Kernel(subject);
   }
 
   /**
@@ -185,6 +203,7 @@ final class Diagnosis {
     } else {
       keepThoseOfElements(candidates, theirs);
     }
+    candidates.removeIf(candidate -> !candidate.kernel().isLoose() && !candidate.fit().isSharp());
     for (Candidate candidate : candidates) {
       fits.merge(candidate.causes(), candidate.fit().mean(), Math::min);
     }
@@ -245,6 +264,10 @@ final class Diagnosis {
       int c = Math.min(g, channels - 1);
       kernel.at(c, g, theirs.type(), Roundoff.Order.ANY);
       kernel.perChannel(theirs.output(), c, g, theirs.type());
+      if (groups == channels) {
+        right.at(c, g, theirs.type(), Roundoff.Order.ANY);
+        right.perChannel(theirs.output(), c, g, theirs.type());
+      }
       boolean isNaN = Double.isNaN(kernel.facts.mean()[g]) && Double.isNaN(kernel.value());
       if (!fits(candidate, values[g], isNaN, theirs)) {
         return false;
@@ -261,16 +284,19 @@ final class Diagnosis {
   }
 
   /**
-   * Whether a candidate reproduces a value.
+   * Whether a candidate reproduces the value where it and the right kernel are.
    *
    * @param isNaN whether it should be NaN, as it is where x is
    */
-  private static boolean fits(Candidate candidate, double found, boolean isNaN, Theirs theirs) {
+  private boolean fits(Candidate candidate, double found, boolean isNaN, Theirs theirs) {
     Kernel kernel = candidate.kernel();
     if (Double.isNaN(found)) {
       return isNaN || kernel.mayBeNaN();
     }
     candidate.fit().add(Judgement.error(found, kernel.value()), kernel.bound());
+    if (!Judgement.fits(found, right.value(), right.bound(), theirs.type())) {
+      candidate.fit().addWrong(Judgement.error(found, right.value()), kernel.bound());
+    }
     return Judgement.fits(found, kernel.value(), kernel.bound(), theirs.type());
   }
 
@@ -284,17 +310,13 @@ final class Diagnosis {
         x.shape(),
         sources,
         (index, c, values) -> {
+          compute(right, c, c, values, theirs.type());
           for (Iterator<Candidate> each = candidates.iterator(); each.hasNext(); ) {
             Candidate candidate = each.next();
             Kernel kernel = candidate.kernel();
             View view = kernel.facts.view();
             int g = view.equals(channels) ? c : Walk.group(view, index);
-            kernel.at(c, g, theirs.type(), Roundoff.Order.ANY);
-            if (isY) {
-              kernel.y(values[0], theirs.type());
-            } else {
-              kernel.dx(values[DY], values[0], g, theirs.type());
-            }
+            compute(kernel, c, g, values, theirs.type());
             boolean isNaN =
                 Double.isNaN(values[0] + (isY ? 0 : values[DY]) + kernel.facts.mean()[g])
                     && Double.isNaN(kernel.value());
@@ -304,6 +326,16 @@ final class Diagnosis {
           }
         });
     keepThoseOfLines(candidates, theirs, gradient);
+  }
+
+  /** y of x, or dx where there is dy as well: x, theirs, dy. */
+  private static void compute(Kernel kernel, int c, int g, double[] values, DType type) {
+    kernel.at(c, g, type, Roundoff.Order.ANY);
+    if (values.length == DY) {
+      kernel.y(values[0], type);
+    } else {
+      kernel.dx(values[DY], values[0], g, type);
+    }
   }
 
   private void keepThoseOfLines(

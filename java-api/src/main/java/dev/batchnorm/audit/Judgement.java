@@ -2,6 +2,7 @@ package dev.batchnorm.audit;
 
 import dev.batchnorm.DType;
 import dev.batchnorm.Shape;
+import dev.batchnorm.verify.UlpQuantiles;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -21,7 +22,7 @@ import org.jspecify.annotations.Nullable;
  *     channel lie on: no error of the statistics explains that
  * @param careful whether all are within the bound of a kernel whose sums are careful too
  * @param rounded how many are the exact value rounded once
- * @param meanUlps the mean error in ulps of the exact value, of those that are finite
+ * @param ulps errors in ulps of the exact value, rounded up
  * @param largest the value with the largest error; null if none was compared
  * @param worst those whose errors are the largest shares of their bounds, the worst first
  * @param channels those with the largest shares, the worst first
@@ -37,7 +38,7 @@ public record Judgement(
     long apart,
     boolean careful,
     long rounded,
-    double meanUlps,
+    UlpQuantiles ulps,
     @Nullable Element largest,
     List<Element> worst,
     List<Channel> channels,
@@ -58,7 +59,13 @@ public record Judgement(
    *     distance from the line over what rounding allows
    */
   public record Element(
-      long index, double found, double exact, double bound, double ulps, double share) {
+      long index,
+      double found,
+      double exact,
+      double bound,
+      double ulps,
+      double share,
+      boolean isApart) {
 
     /** |found − exact|; 0 where both are the same NaN or infinity. */
     public double error() {
@@ -104,7 +111,20 @@ public record Judgement(
 
   static Judgement unlike(Output output, String name, DType type, long[] sizes, String reason) {
     return new Judgement(
-        output, name, type, sizes, 0, 0, 0, true, 0, 0, null, List.of(), List.of(), reason);
+        output,
+        name,
+        type,
+        sizes,
+        0,
+        0,
+        0,
+        true,
+        0,
+        new UlpQuantiles(),
+        null,
+        List.of(),
+        List.of(),
+        reason);
   }
 
   /** Collects the values of one array. */
@@ -123,8 +143,7 @@ public record Judgement(
     private long apart;
     private boolean careful = true;
     private long rounded;
-    private double ulps;
-    private long finite;
+    private final UlpQuantiles ulps = new UlpQuantiles();
     private @Nullable Element largest;
 
     Collector(Output output, String name, DType type, long[] sizes, int channels) {
@@ -163,10 +182,7 @@ public record Judgement(
       careful &= fits(found, exact, carefulBound, type);
       double error = error(found, exact);
       double inUlps = error / ulp(exact);
-      if (Double.isFinite(inUlps)) {
-        ulps += inUlps;
-        finite++;
-      }
+      ulps.add(error == 0 ? 0 : inUlps);
       double share = share(error, bound);
       if (fits && share > 1) {
         share = 1; // beyond the type, as it should be
@@ -178,7 +194,7 @@ public record Judgement(
       boolean isLargest = largest == null || error > largest.error() || Double.isNaN(error);
       boolean isWorst = worst.size() < NAMED || share > worst.get(0).share();
       if ((isLargest && (largest == null || !Double.isNaN(largest.error()))) || isWorst) {
-        Element element = new Element(index, found, exact, bound, inUlps, share);
+        Element element = new Element(index, found, exact, bound, inUlps, share, isApart);
         if (isLargest && (largest == null || !Double.isNaN(largest.error()))) {
           largest = element;
         }
@@ -222,7 +238,7 @@ public record Judgement(
           apart,
           careful,
           rounded,
-          finite == 0 ? 0 : ulps / finite,
+          ulps,
           largest,
           worstFirst,
           ranked,

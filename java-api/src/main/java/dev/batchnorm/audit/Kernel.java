@@ -238,7 +238,8 @@ final class Kernel {
     double square = own + mean * mean;
     mu = mean * (m / countOfMean);
     muLo = countOfMean == m ? facts.meanLo()[g] : 0;
-    muError = (k * u + rounding) * facts.size()[g] + 2 * u * Math.abs(mu);
+    double ofDivision = m == 1 && countOfMean == 1 ? 0 : 2 * u;
+    muError = (k * u + rounding) * facts.size()[g] + ofDivision * Math.abs(mu);
     double shift = mu - mean;
     boolean direct =
         countInOnePass || formula == Formula.ONE_PASS || formula == Formula.ONE_PASS_CLIPPED;

@@ -45,11 +45,12 @@ record Roundoff(double u, Order order) {
 
   /** How many roundings a sum of so many terms may be off, in parts of the sum of their sizes. */
   double roundings(double terms) {
+    double additions = Math.max(terms - 1, 0);
     return switch (order) {
-      case ANY -> Math.min(terms, DEVIATIONS * Math.sqrt(terms));
-      case WORST -> terms;
-      case CAREFUL -> Math.ceil(Math.log(Math.max(terms, 1)) / Math.log(2)) + 1;
-      case ONCE -> 1;
+      case ANY -> Math.min(additions, DEVIATIONS * Math.sqrt(terms));
+      case WORST -> additions;
+      case CAREFUL -> Math.ceil(Math.log(Math.max(terms, 1)) / Math.log(2));
+      case ONCE -> Math.min(additions, 1);
     };
   }
 

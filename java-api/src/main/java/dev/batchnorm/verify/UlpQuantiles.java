@@ -26,10 +26,11 @@ public final class UlpQuantiles {
   private long count;
   private double largest;
 
-  UlpQuantiles() {}
+  /** No distances yet. */
+  public UlpQuantiles() {}
 
-  /** Counts one distance; NaN counts as infinite. */
-  void add(double ulps) {
+  /** Counts one distance, parts of an ulp as a whole one; NaN counts as infinite. */
+  public void add(double ulps) {
     counts[bucket(ulps)]++;
     count++;
     if (Double.isFinite(ulps)) {
@@ -45,7 +46,7 @@ public final class UlpQuantiles {
 
   private int bucket(double ulps) {
     if (ulps <= EXACT) {
-      return (int) ulps;
+      return (int) Math.ceil(ulps);
     }
     if (!Double.isFinite(ulps)) {
       return counts.length - 1;
