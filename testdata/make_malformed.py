@@ -339,6 +339,25 @@ def usage_cases():
     case('golden-narrow', 'golden record golden x.npy --reference --narrow',
          '--reference: expected no --narrow beside it, found it',
          'A reference keeps every bit of its file.')
+    case('audit-nothing', 'audit x.csv',
+         'audit: expected one or more of --y, --mean, --variance, --inverse-std, --running-after, --dx, --dgamma, --dbeta, '
+         'found none',
+         'There is nothing to judge.', cure='Name what the other program made.')
+    case('audit-gradient', 'audit x.csv --dgamma x.csv',
+         '--dgamma: expected --dy beside it, found none',
+         'Gradients follow from the output gradient.')
+    case('audit-frozen', 'audit x.csv --y x.csv --frozen',
+         '--frozen: expected --running beside it, found none',
+         'It says that statistics of a file were to be used.')
+    case('audit-frozen-new', 'audit x.csv --y x.csv --frozen --running new',
+         '--running: expected a file of statistics (--frozen), found new',
+         'New running statistics normalise nothing.')
+    case('audit-after', 'audit x.csv --running-after running.csv',
+         '--running-after: expected --running beside it (the statistics before the batch), found none',
+         'They are averaged with the ones before.', hint='--running new if they began with mean 0 and variance 1')
+    case('audit-after-frozen', 'audit x.csv --frozen --running running.csv --running-after running.csv',
+         '--running-after: expected no --frozen beside it, found it',
+         'What is frozen does not move on.', hint='frozen statistics are not updated')
     case('momentum-alone', 'forward x.csv --momentum 0.5',
          '--momentum: expected --running beside it, found none',
          'Momentum weighs running statistics, and none were asked for.')

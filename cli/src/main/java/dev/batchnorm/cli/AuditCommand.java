@@ -39,7 +39,7 @@ import picocli.CommandLine.Parameters;
     footerHeading = "%nExamples:%n",
     footer = {
       "  batchnorm audit x.npy --y theirs.npy",
-      "  batchnorm audit x.npy --gamma g.npy --beta b.npy --y theirs.npz --mean theirs.npz --inverse-std theirs.npz",
+      "  batchnorm audit x.npy --gamma g.npy --beta b.npy --y y.npz --mean y.npz --inverse-std y.npz",
       "  batchnorm audit x.npy --running before.npz --momentum 0.9 --running-after after.npz",
       "  batchnorm audit x.npy --dy dy.npy --dx dx.npy --dgamma dgamma.npy --json",
       "  batchnorm audit x.npy --frozen --running state.npz --y theirs.npy",
