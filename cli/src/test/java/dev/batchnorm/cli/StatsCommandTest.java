@@ -263,7 +263,7 @@ class StatsCommandTest extends CommandTest {
     String table = quiet("stats ./all.npy --save ./all.npz").out();
     byte[] state = bytes("all.npz");
     assertEquals(4, table.lines().count());
-    for (int run = 0; run < 60; run++) {
+    for (int run = 0; run < 25; run++) {
       Collections.shuffle(rows, random);
       List<String> shards = shards(rows, random);
       while (shards.size() > 2 && random.nextInt(3) > 0) {
