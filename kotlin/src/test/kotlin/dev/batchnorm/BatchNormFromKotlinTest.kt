@@ -1,5 +1,8 @@
 package dev.batchnorm
 
+import dev.batchnorm.audit.Audit
+import dev.batchnorm.audit.Cause
+import dev.batchnorm.audit.Output
 import dev.batchnorm.engine.Engines
 import dev.batchnorm.format.AtomicOutput
 import dev.batchnorm.format.Axes
@@ -469,6 +472,26 @@ class BatchNormFromKotlinTest {
         assertNull(case.inputs().first { it.name == "x" }.reference)
         assertEquals(listOf(golden), GoldenTree.cases(listOf(directory)))
         GoldenCase.recorder(x).prepare(golden, true).use { assertTrue(it.replaces()) }
+    }
+
+    @Test
+    fun `other implementations are judged and explained`() {
+        val theirs = BatchNorm.builder().eps(1e-3).gamma(1.5).build()
+        val report = Audit.of(x)
+            .affine(theirs.affine())
+            .convention(Convention.PYTORCH)
+            .momentum(Momentum.ofNew(0.1))
+            .running(RunningStatistics.initial(2))
+            .dy(dy)
+            .add(Output.Y, theirs.forward(x).y)
+            .add(Output.DBETA, "dbeta.npy", DType.F32, theirs.backward(dy, x).dbeta.toDoubles())
+            .run()
+        assertFalse(report.passed())
+        val y = report.judgements().first { it.output == Output.Y }
+        assertEquals(6, y.exceeding())
+        assertNull(y.reason())
+        assertEquals(setOf(Cause.EPS_1E_3), report.explanations().first().causes())
+        assertEquals(listOf("keras", "mxnet", "tensorflow"), report.explanations().first().frameworks())
     }
 
     @Test

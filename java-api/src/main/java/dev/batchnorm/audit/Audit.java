@@ -28,8 +28,9 @@ import org.jspecify.annotations.Nullable;
  * and mistakes of {@link Cause}, alone and two at a time, are tried on them.
  *
  * <pre>{@code
- * AuditReport report = Audit.of(x).gamma(gamma).y(theirs).inverseStd(theirInverseStd).run();
+ * AuditReport report = Audit.of(x).affine(affine).add(Output.Y, theirs).run();
  * report.passed();
+ * report.explanations().get(0).labels(); // [unbiased_variance]
  * }</pre>
  *
  * <p>Arrays are read chunk by chunk, several times; memory is needed for channels, not for values.
