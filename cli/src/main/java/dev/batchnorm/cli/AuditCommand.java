@@ -1,10 +1,8 @@
 package dev.batchnorm.cli;
 
 import dev.batchnorm.Affine;
-import dev.batchnorm.Convention;
 import dev.batchnorm.DType;
 import dev.batchnorm.InputException;
-import dev.batchnorm.Momentum;
 import dev.batchnorm.RunningStatistics;
 import dev.batchnorm.Shape;
 import dev.batchnorm.Source;
@@ -124,21 +122,7 @@ final class AuditCommand implements Callable<Integer> {
           "They should have normalised with the statistics of --running: inference, or gradients with constants.")
   private boolean frozen;
 
-  @Option(
-      names = "--momentum",
-      paramLabel = "A",
-      description =
-          "running = (1 − A)·running + A·batch, but A·running + (1 − A)·batch with --convention onnx, keras, flax or "
-              + "mxnet; cumulative averages all batches alike. Default: 0.1, or the convention's. Needs --running.")
-  private @Nullable String momentum;
-
-  @Option(
-      names = "--convention",
-      paramLabel = "NAME",
-      defaultValue = "pytorch",
-      description =
-          "What they should have followed: pytorch onnx keras flax mxnet. Default: pytorch.")
-  private String convention = "pytorch";
+  @Mixin private ConventionOptions conventions = new ConventionOptions();
 
   @Option(names = "--json", description = "Print the result as JSON.")
   private boolean json;
@@ -155,13 +139,11 @@ final class AuditCommand implements Callable<Integer> {
   public Integer call() {
     session.use(global);
     check();
-    Convention followed = Choice.of("--convention", convention, Convention.values());
-    Momentum weight = momentum == null ? null : ForwardCommand.momentum(followed, momentum);
     try (InputFiles inputs = new InputFiles(session)) {
       InputFiles.Input x = inputs.batch(InputFiles.INPUT, input, batch, "x");
       Affine parameters = affine.affine(inputs, Channels.of(x.source()));
       Audit audit = Audit.of(x.source()).engine(engine.engine(session)).affine(parameters);
-      double eps = addSettings(audit, inputs, x, followed, weight);
+      double eps = addSettings(audit, inputs, x);
       addElements(audit, inputs, x, Output.Y, y);
       addElements(audit, inputs, x, Output.DX, dx);
       addPerChannel(audit, inputs, Output.MEAN, mean, "save_mean");
@@ -214,24 +196,14 @@ final class AuditCommand implements Callable<Integer> {
           "--running-after: expected --running beside it (the statistics before the batch), found none",
           "--running new if they began with mean 0 and variance 1");
     }
-    if (momentum != null && running == null) {
-      throw new UsageException("--momentum: expected --running beside it, found none");
-    }
+    conventions.requireRunning(running);
   }
 
   /** Returns ε. */
-  private double addSettings(
-      Audit audit,
-      InputFiles inputs,
-      InputFiles.Input x,
-      Convention followed,
-      @Nullable Momentum weight) {
-    audit.convention(followed);
-    if (weight != null) {
-      audit.momentum(weight);
-    }
+  private double addSettings(Audit audit, InputFiles inputs, InputFiles.Input x) {
+    audit.convention(conventions.convention()).momentum(conventions.momentum());
     Double typed = affine.eps();
-    double eps = typed != null ? typed : followed.eps();
+    double eps = typed != null ? typed : conventions.convention().eps();
     if (running != null) {
       Channels channels = Channels.of(x.source());
       if (NEW.equals(running)) {
@@ -254,7 +226,7 @@ final class AuditCommand implements Callable<Integer> {
   private void addRunning(Audit audit, StatisticsFile file, Channels channels, double eps) {
     boolean asBatch = frozen && !file.hasRunning();
     RunningStatistics before =
-        asBatch ? file.batch(channels) : file.running(channels, "cumulative".equals(momentum));
+        asBatch ? file.batch(channels) : file.running(channels, conventions.isCumulative());
     if (!frozen) {
       audit.running(before);
       return;

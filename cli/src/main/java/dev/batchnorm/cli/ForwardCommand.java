@@ -2,10 +2,8 @@ package dev.batchnorm.cli;
 
 import dev.batchnorm.Affine;
 import dev.batchnorm.BatchNorm;
-import dev.batchnorm.Convention;
 import dev.batchnorm.DType;
 import dev.batchnorm.InputException;
-import dev.batchnorm.Momentum;
 import dev.batchnorm.RunningStatistics;
 import dev.batchnorm.Sink;
 import dev.batchnorm.Source;
@@ -67,21 +65,7 @@ final class ForwardCommand implements Callable<Integer> {
           "Also update running statistics: those in FILE, or new ones with mean 0 and variance 1. --save writes them.")
   private @Nullable String running;
 
-  @Option(
-      names = "--momentum",
-      paramLabel = "A",
-      description =
-          "running = (1 − A)·running + A·batch, but A·running + (1 − A)·batch with --convention onnx, keras, flax or "
-              + "mxnet; cumulative averages all batches alike. Default: 0.1, or the convention's. Needs --running.")
-  private @Nullable String momentum;
-
-  @Option(
-      names = "--convention",
-      paramLabel = "NAME",
-      defaultValue = "pytorch",
-      description =
-          "Whose defaults of eps and momentum, and whose running variance: pytorch onnx keras flax mxnet. Default: pytorch.")
-  private String convention = "pytorch";
+  @Mixin private ConventionOptions conventions = new ConventionOptions();
 
   @Option(
       names = "--batch-size",
@@ -123,9 +107,7 @@ final class ForwardCommand implements Callable<Integer> {
     session.use(global);
     batch.check();
     output.check();
-    if (momentum != null && running == null) {
-      throw new UsageException("--momentum: expected --running beside it, found none");
-    }
+    conventions.requireRunning(running);
     if (batchSize != null && batchSize < 1) {
       throw new UsageException("--batch-size: expected a whole number ≥ 1, found " + batchSize);
     }
@@ -133,17 +115,14 @@ final class ForwardCommand implements Callable<Integer> {
       throw new UsageException("--save: expected a name ending in .npz, found " + save);
     }
     PlainFormula plain = plainFormula();
-    Convention chosen = Choice.of("--convention", convention, Convention.values());
-    BatchNorm.Builder builder = BatchNorm.builder().convention(chosen);
+    BatchNorm.Builder builder =
+        BatchNorm.builder().convention(conventions.convention()).momentum(conventions.momentum());
     Double eps = affine.eps();
     if (eps != null) {
       builder.eps(eps);
     }
-    if (momentum != null) {
-      builder.momentum(momentum(chosen, momentum));
-    }
     if (plain != null) {
-      forward(plain, eps != null ? eps : chosen.eps());
+      forward(plain, eps != null ? eps : conventions.convention().eps());
       return ExitCode.OK;
     }
     builder.engine(engine.engine(session));
@@ -170,19 +149,12 @@ final class ForwardCommand implements Callable<Integer> {
     return ExitCode.OK;
   }
 
-  /** The momentum as typed, with the convention's meaning. */
-  static Momentum momentum(Convention convention, String text) {
-    return text.equals("cumulative")
-        ? Momentum.cumulative()
-        : convention.momentum().withNumber(Numbers.momentum(text));
-  }
-
   private RunningStatistics running(InputFiles inputs, Source x, String argument) {
     return argument.equals("new")
         ? RunningStatistics.initial(x.shape().channels())
         : inputs
             .statistics("--running", argument)
-            .running(Channels.of(x), "cumulative".equals(momentum));
+            .running(Channels.of(x), conventions.isCumulative());
   }
 
   private @Nullable PlainFormula plainFormula() {

@@ -2,7 +2,6 @@ package dev.batchnorm.cli;
 
 import dev.batchnorm.Affine;
 import dev.batchnorm.BatchNorm;
-import dev.batchnorm.Convention;
 import dev.batchnorm.InputException;
 import dev.batchnorm.RunningStatistics;
 import dev.batchnorm.Shape;
@@ -81,19 +80,7 @@ final class GoldenRecordCommand implements Callable<Integer> {
               + "--frozen, FILE has the statistics to normalise with.")
   private @Nullable String running;
 
-  @Option(
-      names = "--momentum",
-      paramLabel = "A",
-      description = "As of forward: a number from 0 to 1, or cumulative. Needs --running.")
-  private @Nullable String momentum;
-
-  @Option(
-      names = "--convention",
-      paramLabel = "NAME",
-      defaultValue = "pytorch",
-      description =
-          "Whose defaults of eps and momentum, and whose running variance: pytorch onnx keras flax mxnet. Default: pytorch.")
-  private String convention = "pytorch";
+  @Mixin private ConventionOptions conventions = new ConventionOptions();
 
   @Option(
       names = "--batch-size",
@@ -173,7 +160,7 @@ final class GoldenRecordCommand implements Callable<Integer> {
     } else if (statistics != null) {
       throw new UsageException("--statistics: expected --frozen beside it, found none");
     }
-    if (momentum != null && (running == null || frozen)) {
+    if (conventions.hasMomentum() && (running == null || frozen)) {
       throw new UsageException(
           "--momentum: expected --running beside it, "
               + (frozen ? "and no --frozen, found both" : "found none"));
@@ -244,7 +231,6 @@ final class GoldenRecordCommand implements Callable<Integer> {
   }
 
   private GoldenRecording record(String caseName, String input, Engine engine) {
-    Convention chosen = Choice.of("--convention", convention, Convention.values());
     try (InputFiles files = new InputFiles(session)) {
       InputFiles.Input x = files.batch(InputFiles.INPUT, input, batch, "x");
       Source source = x.source();
@@ -254,7 +240,7 @@ final class GoldenRecordCommand implements Callable<Integer> {
       GoldenRecorder recorder =
           GoldenCase.recorder(source)
               .engine(engine)
-              .convention(chosen)
+              .convention(conventions.convention())
               .outputType(batch.outputType(source))
               .command(command());
       Channels channels = Channels.of(source);
@@ -275,9 +261,9 @@ final class GoldenRecordCommand implements Callable<Integer> {
       if (running != null) {
         statistics(recorder, files, x, running, eps, engine);
       }
-      if (momentum != null) {
+      if (conventions.hasMomentum()) {
         recorder.momentum(
-            momentum.equals("cumulative") ? GoldenSettings.CUMULATIVE : Numbers.momentum(momentum));
+            conventions.isCumulative() ? GoldenSettings.CUMULATIVE : conventions.number());
       }
       if (dy != null) {
         InputFiles.Input gradient = files.outputGradientInput(dy, batch, x);
@@ -303,7 +289,7 @@ final class GoldenRecordCommand implements Callable<Integer> {
     }
     StatisticsFile file = files.statistics("--running", argument);
     if (!frozen) {
-      recorder.running(file.running(channels, "cumulative".equals(momentum)));
+      recorder.running(file.running(channels, conventions.isCumulative()));
       return;
     }
     file.requireChannels(x);

@@ -39,7 +39,8 @@ class AuditCommandTest extends CommandTest {
     String out = audit(ExitCode.DIFFERENT, "./x.csv --y ./theirs.npy");
     List<String> lines = out.replace(directory + "/", "").lines().toList();
     assertEquals("x.csv, 4×2 f64, statistics of the batch, eps 1e-05", lines.get(0));
-    assertTrue(lines.get(1).startsWith("  y                f64  FAILED  8 of 8 beyond their bounds"));
+    assertTrue(
+        lines.get(1).startsWith("  y                f64  FAILED  8 of 8 beyond their bounds"));
     assertTrue(lines.get(2).startsWith("    farthest beyond its bound at ("), lines.get(2));
     assertEquals("diagnosis:", lines.get(4));
     assertEquals("  1  eps_1e-3: eps was 1e-3 (keras, mxnet, tensorflow)", lines.get(5));
@@ -58,7 +59,10 @@ class AuditCommandTest extends CommandTest {
             + "--running new --running-after ./saved.npz --dy ./dy.csv --dx ./gradients.npz "
             + "--dgamma ./gradients.npz --dbeta ./gradients.npz";
     String out = audit(ExitCode.OK, all);
-    assertTrue(out.endsWith("PASSED: 9 arrays, all within what the arithmetic of a plain kernel explains\n"), out);
+    assertTrue(
+        out.endsWith(
+            "PASSED: 9 arrays, all within what the arithmetic of a plain kernel explains\n"),
+        out);
     String json = audit(ExitCode.OK, all + " --json");
     assertTrue(json.contains("\"status\" : \"PASSED\""), json);
     assertTrue(json.contains("\"diagnosis\" : [ ]"), json);
@@ -69,7 +73,8 @@ class AuditCommandTest extends CommandTest {
     quiet("forward ./x.csv --running new --save ./saved.npz -o ./train.npy");
     quiet("infer ./x.csv --running ./saved.npz -o ./infer.npy");
     audit(ExitCode.OK, "./x.csv --frozen --running ./saved.npz --y ./infer.npy");
-    String out = audit(ExitCode.DIFFERENT, "./x.csv --frozen --running ./saved.npz --y ./train.npy");
+    String out =
+        audit(ExitCode.DIFFERENT, "./x.csv --frozen --running ./saved.npz --y ./train.npy");
     assertTrue(out.contains("\n  1  batch_statistics: "), out);
     out = audit(ExitCode.DIFFERENT, "./x.csv --running new --y ./infer.npy");
     assertTrue(out.contains("\n  1  stale_statistics: "), out);
@@ -150,7 +155,13 @@ class AuditCommandTest extends CommandTest {
   void documentNamesCause(Cause cause) throws IOException {
     String document = Files.readString(ROOT.resolve("docs/audit.md"));
     String row =
-        "| `" + cause.label() + "` | " + cause.meaning() + " | " + String.join(", ", cause.frameworks()) + " |";
+        "| `"
+            + cause.label()
+            + "` | "
+            + cause.meaning()
+            + " | "
+            + String.join(", ", cause.frameworks())
+            + " |";
     assertTrue(Pattern.compile(Pattern.quote(row)).matcher(document).find(), row);
   }
 }
