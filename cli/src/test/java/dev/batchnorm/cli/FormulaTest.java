@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.batchnorm.DType;
+import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -17,7 +18,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** {@code forward --formula}. */
 class FormulaTest extends CommandTest {
   private static final String WARNING =
-      "batchnorm: warning: ./x.npy: y is of the plain formula %s, not exact";
+      "batchnorm: warning: x.npy: y is of the plain formula %s, not exact";
 
   private void batch(DType type, double mean) {
     Random random = new Random(5);
@@ -26,7 +27,7 @@ class FormulaTest extends CommandTest {
   }
 
   private static String warning(String name) {
-    return WARNING.formatted(name).replace("./", "");
+    return WARNING.formatted(name);
   }
 
   @ParameterizedTest
@@ -87,7 +88,7 @@ class FormulaTest extends CommandTest {
   void negativeVariancesAreCounted() {
     text("x.csv", "10000.0078125\n10000.0078125\n10000.001953125\n10000.0048828125\n");
     text("y.csv", "10000.0029296875\n10000.001953125\n10000.0009765625\n");
-    text("z.csv", new String(bytes("x.csv")) + new String(bytes("y.csv")));
+    text("z.csv", text("x.csv") + text("y.csv"));
     CommandLineRun run = run("forward ./z.csv --header no --dtype f32 --formula one-pass");
     assertEquals(List.of("nan", "nan"), run.lines().subList(0, 2));
     assertEquals(
@@ -114,7 +115,18 @@ class FormulaTest extends CommandTest {
   void readsStandardInputAndFortranOrder() {
     batch(DType.F32, 10);
     run("forward ./x.npy -q -o ./a.npy --formula welford");
-    CommandLineRun piped = run(bytes("x.npy"), "forward - -q --formula welford");
+    byte[] stored = bytes("x.npy");
+    CommandLineRun piped = run(stored, "forward - -q --formula welford");
+    assertArrayEquals(bytes("a.npy"), piped.bytes());
+    int size = DType.F32.bytes();
+    ByteBuffer columns = ByteBuffer.allocate(40 * size);
+    for (int c = 0; c < 2; c++) {
+      for (int n = 0; n < 20; n++) {
+        columns.put(stored, stored.length - (40 - 2 * n - c) * size, size);
+      }
+    }
+    byte[] fortran = numpy("<f4", true, new long[] {20, 2}, columns.array());
+    piped = run(fortran, "forward - -q --formula welford");
     assertArrayEquals(bytes("a.npy"), piped.bytes());
   }
 }

@@ -99,6 +99,7 @@ public abstract class EngineContract extends LinearAlgebraContract {
     return FoldCase.all().map(c -> DynamicTest.dynamicTest(c.name(), () -> c.check(engine())));
   }
 
+  @Tag("thorough")
   @ParameterizedTest
   @EnumSource(Data.class)
   void goldenCasesPassWhoeverRecordedThem(Data data, @TempDir Path directory) {
@@ -580,6 +581,7 @@ public abstract class EngineContract extends LinearAlgebraContract {
         Shape.withChannelAxis(0, 3, 2500));
   }
 
+  @Tag("thorough")
   @ParameterizedTest
   @EnumSource(Data.class)
   void nothingDependsOnHowThreadsShareAnArray(Data data) {

@@ -188,7 +188,7 @@ class GoldenCaseTest {
     Random random = new Random(1);
     for (String name : names(golden())) {
       byte[] bytes = Files.readAllBytes(file(name));
-      boolean all = name.equals(Checksums.FILE) || name.equals(Manifest.FILE);
+      boolean all = name.equals(Checksums.FILE); // no digest is of the digests
       for (int i = 0; i < bytes.length; i += all ? 1 : 1 + random.nextInt(16)) {
         byte[] wrong = bytes.clone();
         wrong[i] ^= (byte) (1 << random.nextInt(8));
@@ -228,7 +228,7 @@ class GoldenCaseTest {
       Files.delete(file(name));
       Files.move(file("renamed"), file(name));
     }
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 40; i++) {
       Path a = file(names.get(random.nextInt(names.size())));
       Path b = file(names.get(random.nextInt(names.size())));
       if (Arrays.equals(Files.readAllBytes(a), Files.readAllBytes(b))) {
@@ -344,7 +344,7 @@ class GoldenCaseTest {
     byte[] manifest = manifest().getBytes(StandardCharsets.UTF_8);
     Random random = new Random(3);
     Set<GoldenVerdict> seen = new TreeSet<>();
-    for (int i = 0; i < 1500; i++) {
+    for (int i = 0; i < 500; i++) {
       byte[] forged = manifest.clone();
       int at = random.nextInt(forged.length);
       forged[at] = (byte) (random.nextBoolean() ? '0' + random.nextInt(10) : random.nextInt(256));
