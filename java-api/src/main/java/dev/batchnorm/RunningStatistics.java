@@ -42,6 +42,8 @@ public record RunningStatistics(double[] mean, double[] variance, long batches) 
    *
    * @param batchMean F1 of the batch
    * @param batchVariance the batch's variance, unbiased or biased as the convention asks
+   * @throws IllegalArgumentException for another number of channels, or if one more batch is more
+   *     than can be counted
    */
   public RunningStatistics updated(double[] batchMean, double[] batchVariance, Momentum momentum) {
     if (batchMean.length != mean.length || batchVariance.length != mean.length) {
@@ -53,7 +55,10 @@ public record RunningStatistics(double[] mean, double[] variance, long batches) 
               + " and "
               + batchVariance.length);
     }
-    long n = Math.addExact(batches, 1);
+    if (batches == Long.MAX_VALUE) {
+      throw new IllegalArgumentException("batches: expected fewer than " + batches + ", found it");
+    }
+    long n = batches + 1;
     double keep = momentum.keep(n);
     double take = momentum.take(n);
     double[] newMean = new double[mean.length];

@@ -111,6 +111,7 @@ final class CasesCommand implements Callable<Integer> {
     DType type = Choice.of("--dtype", dtype, DType.values());
     DType sums = arithmetic == null ? type : Choice.of("--arithmetic", arithmetic, DType.values());
     Double typed = eps == null ? null : Numbers.eps(eps);
+    engineOptions.check();
     Path directory = directory();
     try (CasesDirectory target = CasesDirectory.begin(session, directory)) {
       ExactCase exact = exact(sizes, type, sums);
@@ -176,7 +177,9 @@ final class CasesCommand implements Callable<Integer> {
       return made.get();
     } catch (IllegalArgumentException e) {
       String message = "" + e.getMessage();
-      throw new UsageException("--" + message.replaceFirst("^channel axis", "channel-axis"), hint);
+      String named =
+          message.replaceFirst("^channel axis", "channel-axis").replaceFirst("^view", "shape");
+      throw new UsageException("--" + named, hint);
     }
   }
 

@@ -147,6 +147,15 @@ final class CasesDirectory implements AutoCloseable {
    */
   void write(ExactCase exact, double eps, boolean biased, List<Answer> answers, String command) {
     try {
+      writeFiles(exact, eps, biased, answers, command);
+    } catch (OutputException e) {
+      throw directory.told(e);
+    }
+  }
+
+  private void writeFiles(
+      ExactCase exact, double eps, boolean biased, List<Answer> answers, String command) {
+    try {
       Files.createDirectory(directory.path().resolve("expected"));
     } catch (IOException e) {
       throw refused(target, e);

@@ -34,6 +34,14 @@ final class EngineOptions {
     }
   }
 
+  /** Refuses what names no engine, where it is not sure that one computes. */
+  void check() {
+    checkThreads();
+    if (!name.equals(AUTO)) {
+      checkKnown(name);
+    }
+  }
+
   /** The options that were given other values than their defaults, as they are typed. */
   List<String> given() {
     List<String> given = new ArrayList<>();

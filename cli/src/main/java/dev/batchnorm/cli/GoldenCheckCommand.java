@@ -75,6 +75,10 @@ final class GoldenCheckCommand implements Callable<Integer> {
     session.use(global);
     List<Path> roots = directories.stream().map(d -> path("DIR", d)).toList();
     if (junit != null) {
+      if (junit.equals(OutputOptions.STANDARD_OUTPUT)) {
+        throw new UsageException(
+            "--junit: expected a file, found standard output (the report is there)");
+      }
       requireOutside(roots, path("--junit", junit));
     }
     List<Path> cases = GoldenTree.cases(roots);

@@ -256,7 +256,7 @@ final class GradcheckCommand implements Callable<Integer> {
   }
 
   private static String name(Subject s, Channel channel) {
-    List<String> names = s.x().table() == null ? List.of() : s.x().table().names();
+    List<String> names = s.x().channelNames();
     return names.isEmpty()
         ? Integer.toString(channel.channel())
         : TextTable.name(names.get(channel.channel()));
@@ -339,8 +339,9 @@ final class GradcheckCommand implements Callable<Integer> {
   private static void write(JsonGenerator json, Subject s, Channel channel) throws IOException {
     json.writeStartObject();
     json.writeNumberField("channel", channel.channel());
-    if (s.x().table() != null && !s.x().table().names().isEmpty()) {
-      json.writeStringField("name", s.x().table().names().get(channel.channel()));
+    List<String> names = s.x().channelNames();
+    if (!names.isEmpty()) {
+      json.writeStringField("name", names.get(channel.channel()));
     }
     json.writeStringField("status", channel.status().name());
     if (channel.mistrusted() != null) {

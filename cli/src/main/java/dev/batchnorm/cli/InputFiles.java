@@ -46,7 +46,13 @@ final class InputFiles implements AutoCloseable {
   static final String INPUT = "INPUT";
 
   /** A batch and what it came from; the table is there if it was text. */
-  record Input(Source source, FileFormat format, @Nullable CsvTable table) {}
+  record Input(Source source, FileFormat format, @Nullable CsvTable table) {
+
+    /** The names of the channels, empty if they have none. */
+    List<String> channelNames() {
+      return InputFiles.channelNames(table, source.shape());
+    }
+  }
 
   /** A file as opened; exactly one of bytes and npz is used. */
   private record Opened(InputBytes bytes, FileFormat format, @Nullable NpzFile npz) {
@@ -407,6 +413,11 @@ final class InputFiles implements AutoCloseable {
               + ")",
           "--missing nan keeps the rows of both files together");
     }
+  }
+
+  /** A header names columns, which are the channels of a table that is not taken on its side. */
+  static List<String> channelNames(@Nullable CsvTable table, Shape shape) {
+    return table == null || shape.channelAxis() == 0 ? List.of() : table.names();
   }
 
   /** Two tables belong together: their rows, and their columns by name where both have names. */

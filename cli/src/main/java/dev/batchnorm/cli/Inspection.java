@@ -41,7 +41,10 @@ record Inspection(
 
     /** The names of the channels, empty if they have none. */
     List<String> names() {
-      return stored.table() == null ? List.of() : stored.table().names();
+      ArraySummary.Channels channels = summary.channels();
+      return channels == null
+          ? List.of()
+          : InputFiles.channelNames(stored.table(), channels.shape());
     }
   }
 }

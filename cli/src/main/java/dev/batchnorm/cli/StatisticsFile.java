@@ -106,7 +106,7 @@ final class StatisticsFile {
 
   /** Refuses columns of other names than the table of {@code stats} gives its channels. */
   void requireChannels(InputFiles.Input x) {
-    List<String> columns = x.table() == null ? List.of() : x.table().names();
+    List<String> columns = x.channelNames();
     boolean areNames =
         !channels.isEmpty()
             && !channels.equals(

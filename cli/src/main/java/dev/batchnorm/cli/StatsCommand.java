@@ -181,8 +181,8 @@ final class StatsCommand implements Callable<Integer> {
         files.batch(InputFiles.INPUT, input, format, axes.axes(), DType.F64, narrow.narrow(), "x");
     Source source = x.source();
     session.talk(source.name() + ": " + source.shape() + " " + source.type().label());
-    List<String> names = x.table() == null ? List.of() : x.table().names();
-    return new Part(source.name(), x.format(), "shape " + source.shape(), norm.sums(source), names);
+    return new Part(
+        source.name(), x.format(), "shape " + source.shape(), norm.sums(source), x.channelNames());
   }
 
   private static Part merged(Part all, Part part) {

@@ -205,12 +205,23 @@ class CasesCommandTest extends CommandTest {
         "cases --shape -6,3 -o ./exact",
         "cases --shape 6,3 --eps -1 -o ./exact",
         "cases --shape 6,3 --seed one -o ./exact",
+        "cases --shape 6,3 --engine none -o ./exact",
+        "cases --shape 6,3 --threads 0 -o ./exact",
         "cases --shape 6,3",
         "cases -o ./exact"
       })
   void whatIsRefusedLeavesNothing(String line) {
     assertEquals(ExitCode.USAGE, run(line).code(), line);
     assertEquals(List.of(), files(), line);
+  }
+
+  @Test
+  void aShapeBeyondCountingIsTheShapes() {
+    refused(
+        ExitCode.USAGE,
+        "cases --shape 999999999999999999,2,999999999999999999 -o ./exact",
+        "batchnorm: --shape: expected fewer than 2^63 values, found"
+            + " 999999999999999999 × 2 × 999999999999999999");
   }
 
   @Test

@@ -216,6 +216,10 @@ class GoldenCommandTest extends CommandTest {
         "golden check ./golden --junit ./golden/report.xml",
         "batchnorm: --junit: expected a file outside golden (which is only read), found"
             + " golden/report.xml");
+    refused(
+        ExitCode.USAGE,
+        "golden check ./golden --junit -",
+        "batchnorm: --junit: expected a file, found standard output (the report is there)");
     assertEquals(before, times());
   }
 

@@ -1,6 +1,7 @@
 package dev.batchnorm.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.batchnorm.DType;
@@ -51,6 +52,18 @@ class GradcheckCommandTest extends CommandTest {
         lines.subList(3, 5).stream().map(l -> l.substring(0, 1)).sorted().toList());
     assertEquals("PASSED: 24 comparisons, all within their bounds", lines.get(5));
     assertEquals(6, lines.size());
+  }
+
+  @Test
+  void rowsAsChannelsHaveNoNames() {
+    String line = "gradcheck ./x.csv --dy ./dy.csv --engine java --channel-axis 0";
+    assertEquals(
+        List.of("0", "1", "2"),
+        quiet(line).lines().subList(3, 6).stream().map(l -> l.substring(0, 1)).sorted().toList());
+    Map<?, ?> report = Json.object(quiet(line + " --json").out());
+    List<Map<?, ?>> channels = Json.objects(Json.get(report, "channels"));
+    assertEquals(3, channels.size());
+    channels.forEach(c -> assertFalse(c.containsKey("name")));
   }
 
   @Test

@@ -252,6 +252,16 @@ class InspectCommandTest extends CommandTest {
   }
 
   @Test
+  void rowsAsChannelsHaveNoNames() {
+    text("x.csv", "a,b\n1,2\n3,5\n5,6\n");
+    List<String> lines = found(quiet("inspect ./x.csv --channel-axis 0"));
+    assertTrue(lines.get(6).startsWith("2 "), lines::toString);
+    Map<?, ?> array = array(json("./x.csv --channel-axis 0"), 0);
+    assertEquals(3, Json.objects(Json.get(array, "channels")).size());
+    assertFalse(channel(json("./x.csv --channel-axis 0"), 0).containsKey("name"));
+  }
+
+  @Test
   void namesStayOnTheirLine() {
     text("x.csv", "\"a\nb\",\"\"\n1,2\n");
     List<String> lines = found(quiet("inspect ./x.csv --header yes"));

@@ -72,6 +72,15 @@ class StatsCommandTest extends CommandTest {
   }
 
   @Test
+  void rowsAsChannelsHaveNoNames() {
+    text("x.csv", "a,b\n1,2\n3,5\n5,8\n");
+    assertEquals(
+        HEADER + "0,2,1.5,0.25,0.5\n1,2,4.0,1.0,2.0\n2,2,6.5,2.25,4.5\n",
+        quiet("stats ./x.csv --channel-axis 0").out());
+    quiet("stats ./x.csv --channel-axis 0 --json");
+  }
+
+  @Test
   void theTableAsNpz() {
     quiet("stats ./x.csv -o ./t.npz");
     Map<String, Stored> table = npz("t.npz");

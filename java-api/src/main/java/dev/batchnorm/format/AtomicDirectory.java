@@ -59,6 +59,13 @@ public final class AtomicDirectory implements AutoCloseable {
     return temporary;
   }
 
+  /** What befell one of its files, told of the place where that was to appear. */
+  public OutputException told(OutputException e) {
+    String message = String.valueOf(e.getMessage());
+    return new OutputException(
+        message.replace(temporary.toString(), target.toString()), e.hint(), e);
+  }
+
   /**
    * Makes the directory appear.
    *

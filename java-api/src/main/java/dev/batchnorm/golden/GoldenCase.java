@@ -613,12 +613,10 @@ public final class GoldenCase {
               : new String[] {"running_mean_before", "running_variance_before"};
       double[] mean = values(names[0]);
       double[] variance = values(names[1]);
-      double[] batches = values("batches_before");
       RunningStatistics statistics =
           mean == null || variance == null
               ? null
-              : new RunningStatistics(
-                  mean, variance, batches == null || batches.length == 0 ? 0 : (long) batches[0]);
+              : new RunningStatistics(mean, variance, batchesBefore());
       return new OpenInputs(
           new CaseRun.Inputs(x.source, dy == null ? null : dy.source, affine, statistics), closing);
     } catch (RuntimeException e) {
@@ -629,6 +627,17 @@ public final class GoldenCase {
 
   private double @Nullable [] values(String name) {
     return manifest.find(name) == null ? null : batch(name).values().toDoubles();
+  }
+
+  /** All bits of it, of which a binary64 holds fewer. */
+  private long batchesBefore() {
+    GoldenArray array = manifest.find("batches_before");
+    if (array == null) {
+      return 0;
+    }
+    try (Opened opened = open(array)) {
+      return opened.array.read(0, 1).order(ByteOrder.LITTLE_ENDIAN).getLong(0);
+    }
   }
 
   // Recording

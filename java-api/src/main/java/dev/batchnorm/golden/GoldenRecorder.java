@@ -180,6 +180,9 @@ public final class GoldenRecorder {
     AtomicDirectory target = AtomicDirectory.of(directory);
     try {
       return new Writing(target.path()).write(directory, target, update);
+    } catch (OutputException e) {
+      target.close();
+      throw target.told(e);
     } catch (RuntimeException | Error e) {
       target.close();
       throw e;

@@ -2,10 +2,12 @@ package dev.batchnorm.golden;
 
 import dev.batchnorm.OutputException;
 import dev.batchnorm.format.AtomicDirectory;
+import dev.batchnorm.format.Wording;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Set;
 
 /**
  * A case that has been computed and waits to appear. Closed without {@link #commit}, nothing is
@@ -53,7 +55,9 @@ public final class GoldenRecording implements AutoCloseable {
     if (!Files.isDirectory(place, LinkOption.NOFOLLOW_LINKS)) {
       throw new OutputException(place + ": expected a new directory, found something else");
     }
-    if (!GoldenTree.isCase(place)) {
+    boolean isCase =
+        Files.exists(place.resolve(Manifest.FILE)) || Files.exists(place.resolve(Checksums.FILE));
+    if (!isCase) {
       throw new OutputException(place + ": expected a new case, found a directory that is none");
     }
     if (!update) {
@@ -61,6 +65,33 @@ public final class GoldenRecording implements AutoCloseable {
           place + ": expected a new case, found one of that name",
           "--update records it again and shows what changes");
     }
+    requireNothingElse(place);
+  }
+
+  /** What is replaced is lost, and what no recording has made is not ours to lose. */
+  private static void requireNothingElse(Path place) {
+    List<String> others =
+        entries(place).stream()
+            .filter(e -> !Manifest.mayHold(e) || isDirectory(place.resolve(e)))
+            .sorted()
+            .toList();
+    if (!others.isEmpty()) {
+      throw new OutputException(
+          place + ": expected only the files of a case, found " + Wording.some(others),
+          "they would be lost; move them to another directory");
+    }
+  }
+
+  private static Set<String> entries(Path place) {
+    try {
+      return GoldenCase.entries(place);
+    } catch (UntrustedCaseException e) {
+      throw new OutputException(place + ": " + e.troubles().get(0), null, e);
+    }
+  }
+
+  private static boolean isDirectory(Path path) {
+    return Files.isDirectory(path, LinkOption.NOFOLLOW_LINKS);
   }
 
   /** Where the case appears. */

@@ -61,6 +61,14 @@ record Manifest(GoldenSettings settings, List<GoldenArray> inputs, List<GoldenAr
     return arrays().filter(a -> a.reference() == null).map(GoldenArray::file).toList();
   }
 
+  /** Whether some case has a file of that name. */
+  static boolean mayHold(String file) {
+    return file.equals(FILE)
+        || file.equals(Checksums.FILE)
+        || Stream.concat(INPUTS.stream(), OUTPUTS.stream())
+            .anyMatch(name -> file.equals(name + ".npy"));
+  }
+
   @Nullable GoldenArray find(String name) {
     return arrays().filter(a -> a.name().equals(name)).findFirst().orElse(null);
   }
@@ -207,6 +215,12 @@ record Manifest(GoldenSettings settings, List<GoldenArray> inputs, List<GoldenAr
         "inputs",
         has("running_variance_before") == running && has("batches_before") == running,
         "all or none of running_mean_before, running_variance_before and batches_before");
+    GoldenArray batches = find("batches_before");
+    require(
+        root,
+        "inputs",
+        batches == null || (batches.type() == NumberType.I64 && batches.shape().isEmpty()),
+        "a single i64 for batches_before");
     require(root, "momentum", running == hasMomentum, running ? "a momentum" : "none");
     require(
         root,

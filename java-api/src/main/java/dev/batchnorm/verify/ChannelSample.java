@@ -13,7 +13,8 @@ import java.util.stream.IntStream;
 
 /**
  * Some channels of an array, or all: whole channels, drawn from a seed, with no more than {@link
- * GradientCheck#MOST_VALUES} values together.
+ * GradientCheck#MOST_VALUES} values together, and so many channels that one element of each can be
+ * moved alone.
  */
 final class ChannelSample {
   private final View view;
@@ -53,7 +54,8 @@ final class ChannelSample {
           "a part of the batch has gradients too");
     }
     int[] all = IntStream.range(0, view.channels()).toArray();
-    int count = (int) Math.min(all.length, GradientCheck.MOST_VALUES / Math.max(m, 1));
+    long fit = Math.min(GradientCheck.MOST_VALUES / Math.max(m, 1), GradientCheck.MOST_ELEMENTS);
+    int count = (int) Math.min(all.length, fit);
     Random random = new Random(seed);
     for (int i = 0; i < count && count < all.length; i++) {
       int j = i + random.nextInt(all.length - i);

@@ -3,6 +3,9 @@ package dev.batchnorm.verify;
 import dev.batchnorm.DType;
 import dev.batchnorm.ExactSums;
 import dev.batchnorm.Statistics;
+import java.math.BigDecimal;
+import java.math.BigInteger;
+import java.math.MathContext;
 import java.util.EnumSet;
 import java.util.Objects;
 import java.util.Set;
@@ -147,12 +150,28 @@ public final class Conditioning {
   }
 
   /**
-   * |μ|/σ from F1 and F3, which hold also where the variance is no normal binary64. A constant
-   * channel has infinity, or 0 if all is 0.
+   * |μ|/σ from F1 and F3, which hold also where the variance is no normal binary64; from the sums
+   * where 1/σ is beyond binary64. A constant channel has infinity, or 0 if all is 0.
    */
   public double meanOverStd(int channel) {
     double mean = Math.abs(statistics.mean()[channel]);
-    return mean == 0 ? 0 : mean * statistics.inverseStd()[channel];
+    double inverseStd = statistics.inverseStd()[channel];
+    if (mean == 0) {
+      return 0;
+    }
+    return Double.isInfinite(inverseStd) && !isConstant(channel)
+        ? meanOverStdOfSums(channel)
+        : mean * inverseStd;
+  }
+
+  /** √( (Σx)² / (m·Σx² − (Σx)²) ) */
+  private double meanOverStdOfSums(int channel) {
+    BigInteger sum = sums().linearSum(channel);
+    BigInteger square = sum.multiply(sum);
+    BigInteger m = BigInteger.valueOf(statistics.count()[channel]);
+    BigInteger spread = m.multiply(sums().productSum(channel)).subtract(square);
+    return Math.sqrt(
+        new BigDecimal(square).divide(new BigDecimal(spread), MathContext.DECIMAL64).doubleValue());
   }
 
   /** κ = √(1 + μ²/V). */

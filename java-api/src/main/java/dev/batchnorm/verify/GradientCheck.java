@@ -111,7 +111,7 @@ public final class GradientCheck {
     List<Channel> found = new ArrayList<>();
     int sampled = sample.channels().length;
     int m = (int) x.shape().view().valuesPerChannel();
-    int elements = sampled == 0 ? 0 : Math.min(m, Math.max(MOST_ELEMENTS / sampled, 1));
+    int elements = sampled == 0 ? 0 : Math.min(m, MOST_ELEMENTS / sampled);
     for (int i = 0; i < sampled; i++) {
       int c = sample.channels()[i];
       Random random = new Random(seed * 0x9e3779b97f4a7c15L + c);

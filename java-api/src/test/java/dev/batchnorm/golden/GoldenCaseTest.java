@@ -137,6 +137,33 @@ class GoldenCaseTest {
   }
 
   @Test
+  void recordingAgainLosesNothingThatIsNotOfACase() throws IOException {
+    small();
+    GoldenRecorder other = GoldenCase.recorder(x()).engine(JAVA);
+    Files.createDirectory(file("y"));
+    Files.writeString(file("notes.txt"), "");
+    OutputException refused =
+        assertThrows(OutputException.class, () -> other.prepare(golden(), true));
+    assertEquals(
+        golden() + ": expected only the files of a case, found notes.txt, y", refused.getMessage());
+    Files.delete(file("notes.txt"));
+    Files.delete(file("y"));
+    Files.delete(file("y.npy"));
+    Files.createDirectory(file("y.npy"));
+    assertThrows(OutputException.class, () -> other.prepare(golden(), true));
+    Path ofMine = Files.createDirectory(directory.resolve("mine"));
+    Files.writeString(ofMine.resolve("y.npy"), "");
+    assertThrows(OutputException.class, () -> other.prepare(ofMine, true));
+    Files.delete(file("y.npy"));
+    Files.delete(file(Checksums.FILE));
+    try (GoldenRecording recording = other.prepare(golden(), true)) {
+      recording.commit();
+    }
+    assertEquals(GoldenVerdict.PASSED, verdict());
+    assertEquals(List.of("golden", "mine"), names(directory));
+  }
+
+  @Test
   void nothingIsLeftOfARecordingThatDoesNotSucceed() {
     Batch one = Batch.of(Shape.of(Layout.NC, 1, 2), 1f, 2f);
     GoldenRecorder recorder =
@@ -273,6 +300,7 @@ class GoldenCaseTest {
         new Forgery("[2]", "[99999999999999999999]", corrupted, "shape: expected a whole number"),
         new Forgery("[2]", "[[[[[[[[2]]]]]]]]", corrupted, "expected JSON, found"),
         new Forgery("[3, 2]", "[2, 3]", corrupted, "x.npy: expected 2×3 f32"),
+        new Forgery("\"<i8\", \"shape\": []", "\"<i8\", \"shape\": [1]", corrupted, "a single i64"),
         new Forgery("\"<f4\"", "\"<c8\"", corrupted, "dtype: expected one of"),
         new Forgery("\"<f4\"", "\"<f8\"", corrupted, "x.npy: expected 3×2 f64"),
         new Forgery("\"channel_axis\": 1", "\"channel_axis\": 64", corrupted, "from 0 to 63"),
@@ -324,6 +352,22 @@ class GoldenCaseTest {
       seen.add(verdict());
     }
     assertTrue(seen.contains(GoldenVerdict.CORRUPTED), seen::toString);
+  }
+
+  @Test
+  void batchesAreCountedToTheLast() throws IOException {
+    RunningStatistics many =
+        new RunningStatistics(new double[2], new double[] {1, 1}, (1L << 53) + 2);
+    GoldenCase.recorder(x()).running(many).engine(JAVA).record(golden());
+    byte[] batches = Files.readAllBytes(file("batches.npy"));
+    assertEquals(3, batches[batches.length - 8]);
+    assertEquals(GoldenVerdict.PASSED, verdict());
+    RunningStatistics most =
+        new RunningStatistics(new double[2], new double[] {1, 1}, Long.MAX_VALUE);
+    GoldenRecorder beyond = GoldenCase.recorder(x()).running(most).engine(JAVA);
+    Path other = golden().resolveSibling("beyond");
+    assertThrows(IllegalArgumentException.class, () -> beyond.record(other));
+    assertFalse(Files.exists(other));
   }
 
   @Test

@@ -263,6 +263,15 @@ class ConditioningTest {
     assertTrue(of(1e-30, -2e-30, 3e-30).dangers(0).contains(Danger.NEGATIVE_VARIANCE));
   }
 
+  /** Where 1/σ is beyond binary64, μ/σ is not. */
+  @Test
+  void subnormalValuesAreAsWellConditionedAsOthers() {
+    Conditioning tiny = of(0x1p-1060, 0x3p-1060);
+    assertEquals(2, tiny.meanOverStd(0));
+    assertFalse(tiny.dangers(0).contains(Danger.TWO_PASS_LOSES_ALL));
+    assertEquals(Double.POSITIVE_INFINITY, of(0x1p-1060, 0x1p-1060).meanOverStd(0));
+  }
+
   @Test
   void theTypeOfTheKernelDecides() {
     Conditioning narrow = of(9999f, 10001f);

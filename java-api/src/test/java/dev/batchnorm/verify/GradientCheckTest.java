@@ -286,6 +286,12 @@ class GradientCheckTest {
     assertEquals(4, report.channels().size());
     assertEquals(6, report.channelsInAll());
     assertEquals(GradientCheck.MOST_ELEMENTS / 4, report.elements());
+    Shape wide = Shape.of(Layout.NC, 2, GradientCheck.MOST_ELEMENTS + 1);
+    Batch pairs = Data.NORMAL.batch(wide, DType.F32, 5);
+    GradientReport ofPairs =
+        new GradientCheck(norm).run(dy(wide, DType.F32, 0, 6), pairs, norm.statistics(pairs));
+    assertEquals(GradientCheck.MOST_ELEMENTS, ofPairs.channels().size());
+    assertEquals(1, ofPairs.elements());
     Shape tooLong = Shape.of(Layout.NC, (1 << 18) + 1, 1);
     Batch zeros = Batch.zeros(tooLong, DType.F16);
     assertThrows(
