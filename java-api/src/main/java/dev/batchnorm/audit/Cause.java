@@ -71,6 +71,10 @@ public enum Cause {
       "inverse_variance_as_inverse_std", "1/variance stands for the inverse std", "mxnet"),
   CONSTANT_STATISTICS(
       "constant_statistics", "the gradient took the batch's statistics for constants"),
+  MEAN_GRADIENT_MISSING(
+      "mean_gradient_missing", "the gradient through the mean, the mean of dy, was left out"),
+  VARIANCE_GRADIENT_MISSING(
+      "variance_gradient_missing", "the gradient through the variance was left out"),
   GRADIENTS_AVERAGED(
       "gradients_averaged", "the gradients of gamma and beta were averaged, not summed"),
   TWO_PASS_F32("two_pass_f32", "sums in f32, one value after another", "onednn", "pytorch"),

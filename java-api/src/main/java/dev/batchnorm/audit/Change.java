@@ -241,6 +241,18 @@ record Change(Cause cause, String slot, Set<Output> affects, Consumer<Kernel> ap
             k -> k.constantStatistics = true));
     changes.add(
         new Change(
+            Cause.MEAN_GRADIENT_MISSING,
+            "gradient",
+            Set.of(Output.DX),
+            k -> k.countOfGradient = Double.POSITIVE_INFINITY));
+    changes.add(
+        new Change(
+            Cause.VARIANCE_GRADIENT_MISSING,
+            "gradient",
+            Set.of(Output.DX),
+            k -> k.countOfSlope = Double.POSITIVE_INFINITY));
+    changes.add(
+        new Change(
             Cause.GRADIENTS_AVERAGED,
             "sums",
             Set.of(Output.DGAMMA, Output.DBETA),
