@@ -10,6 +10,7 @@ import dev.batchnorm.audit.Audit;
 import dev.batchnorm.audit.AuditReport;
 import dev.batchnorm.audit.Output;
 import dev.batchnorm.format.Axes;
+import dev.batchnorm.format.Decimals;
 import dev.batchnorm.format.npy.NpyArray;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -236,7 +237,7 @@ final class AuditCommand implements Callable<Integer> {
         throw new InputException(
             file.name()
                 + ": expected variance + eps ≥ 0, found "
-                + before.variance()[c]
+                + Decimals.text(before.variance()[c])
                 + " at channel "
                 + c);
       }

@@ -10,7 +10,6 @@ import dev.batchnorm.audit.Judgement.Channel;
 import dev.batchnorm.audit.Judgement.Element;
 import dev.batchnorm.format.Decimals;
 import java.io.IOException;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.Collectors;
@@ -240,7 +239,7 @@ record AuditText(AuditReport report, Source x, boolean frozen, double eps, Strin
       json.writeString(label);
     }
     json.writeEndArray();
-    List<String> frameworks = new ArrayList<>(explanation.frameworks());
+    List<String> frameworks = explanation.frameworks();
     if (frameworks.isEmpty()) {
       json.writeNullField("framework");
     } else {

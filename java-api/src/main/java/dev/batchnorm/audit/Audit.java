@@ -302,32 +302,19 @@ public final class Audit {
             array,
             plain,
             (c, values) -> {
-              compute(plain, c, values, type, Roundoff.Order.ANY);
+              plain.element(c, c, values, type, Roundoff.Order.ANY);
               return Judgement.fits(values[1], plain.value(), plain.bound(), type);
             });
-    List<Source> sources =
-        gradient == null ? List.of(x, array.source()) : List.of(x, array.source(), gradient);
     Walk.over(
         x.shape(),
-        sources,
+        array.beside(x, gradient),
         (index, c, values) -> {
-          compute(plain, c, values, type, Roundoff.Order.ANY);
-          compute(careful, c, values, type, Roundoff.Order.CAREFUL);
+          plain.element(c, c, values, type, Roundoff.Order.ANY);
+          careful.element(c, c, values, type, Roundoff.Order.CAREFUL);
           double lineShare = lines.isOfMost(c) ? lines.share(c, c, values, u) : 0;
           collector.add(
               index, c, values[1], plain.value(), plain.bound(), careful.bound(), lineShare);
         });
-  }
-
-  /** y of x, or dx where there is dy as well: x, theirs, dy. */
-  private static void compute(
-      Kernel kernel, int c, double[] values, DType type, Roundoff.Order order) {
-    kernel.at(c, c, type, order);
-    if (values.length == 2) {
-      kernel.y(values[0], type);
-    } else {
-      kernel.dx(values[2], values[0], c, type);
-    }
   }
 
   private @Nullable String unlike(Theirs array) {

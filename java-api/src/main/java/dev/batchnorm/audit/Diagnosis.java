@@ -303,20 +303,18 @@ final class Diagnosis {
   private void keepThoseOfElements(List<Candidate> candidates, Theirs theirs) {
     boolean isY = theirs.output() == Output.Y;
     Source gradient = isY ? null : dy;
-    List<Source> sources =
-        gradient == null ? List.of(x, theirs.source()) : List.of(x, theirs.source(), gradient);
     View channels = x.shape().view();
     Walk.over(
         x.shape(),
-        sources,
+        theirs.beside(x, gradient),
         (index, c, values) -> {
-          compute(right, c, c, values, theirs.type());
+          right.element(c, c, values, theirs.type(), Roundoff.Order.ANY);
           for (Iterator<Candidate> each = candidates.iterator(); each.hasNext(); ) {
             Candidate candidate = each.next();
             Kernel kernel = candidate.kernel();
             View view = kernel.facts.view();
             int g = view.equals(channels) ? c : Walk.group(view, index);
-            compute(kernel, c, g, values, theirs.type());
+            kernel.element(c, g, values, theirs.type(), Roundoff.Order.ANY);
             boolean isNaN =
                 Double.isNaN(values[0] + (isY ? 0 : values[DY]) + kernel.facts.mean()[g])
                     && Double.isNaN(kernel.value());
@@ -326,16 +324,6 @@ final class Diagnosis {
           }
         });
     keepThoseOfLines(candidates, theirs, gradient);
-  }
-
-  /** y of x, or dx where there is dy as well: x, theirs, dy. */
-  private static void compute(Kernel kernel, int c, int g, double[] values, DType type) {
-    kernel.at(c, g, type, Roundoff.Order.ANY);
-    if (values.length == DY) {
-      kernel.y(values[0], type);
-    } else {
-      kernel.dx(values[DY], values[0], g, type);
-    }
   }
 
   private void keepThoseOfLines(

@@ -53,35 +53,29 @@ record Facts(
     int channels = x.shape().channels();
     double m = x.shape().view().valuesPerChannel();
     double[] size = new double[channels];
-    if (dy == null || exact == null) {
-      Walk.over(x.shape(), List.of(x), (index, c, values) -> size[c] += Math.abs(values[0]));
-      divide(size, m);
-      return new Facts(
-          x.shape().view(),
-          m,
-          own.mean(),
-          own.meanLo(),
-          own.variance(),
-          own.inverseStd(),
-          size,
-          null);
-    }
     double[] sizeDy = new double[channels];
     double[] sizeDyD = new double[channels];
     double[] sizeDyX = new double[channels];
     Walk.over(
         x.shape(),
-        List.of(x, dy),
+        dy == null ? List.of(x) : List.of(x, dy),
         (index, c, values) -> {
-          double sizeOfDy = Math.abs(values[1]);
-          size[c] += Math.abs(values[0]);
-          sizeDy[c] += sizeOfDy;
-          sizeDyD[c] += sizeOfDy * Math.abs(values[0] - own.mean()[c]);
-          sizeDyX[c] += sizeOfDy * Math.abs(values[0]);
+          double sizeOfX = Math.abs(values[0]);
+          size[c] += sizeOfX;
+          if (values.length > 1) {
+            double sizeOfDy = Math.abs(values[1]);
+            sizeDy[c] += sizeOfDy;
+            sizeDyD[c] += sizeOfDy * Math.abs(values[0] - own.mean()[c]);
+            sizeDyX[c] += sizeOfDy * sizeOfX;
+          }
         });
     divide(size, m);
-    double[] dyD = new double[channels];
-    Arrays.setAll(dyD, c -> exact.dgamma()[c] / own.inverseStd()[c]);
+    Gradients gradients = null;
+    if (exact != null) {
+      double[] dyD = new double[channels];
+      Arrays.setAll(dyD, c -> exact.dgamma()[c] / own.inverseStd()[c]);
+      gradients = new Gradients(exact.dbeta(), dyD, sizeDy, sizeDyD, sizeDyX);
+    }
     return new Facts(
         x.shape().view(),
         m,
@@ -90,7 +84,7 @@ record Facts(
         own.variance(),
         own.inverseStd(),
         size,
-        new Gradients(exact.dbeta(), dyD, sizeDy, sizeDyD, sizeDyX));
+        gradients);
   }
 
   /** Of other groups of the same array, in binary64. */

@@ -191,14 +191,17 @@ public record Judgement(
       if (share > shares[channel]) {
         shares[channel] = share;
       }
-      boolean isLargest = largest == null || error > largest.error() || Double.isNaN(error);
-      boolean isWorst = worst.size() < NAMED || share > worst.get(0).share();
-      if ((isLargest && (largest == null || !Double.isNaN(largest.error()))) || isWorst) {
+      boolean isLargest =
+          largest == null
+              || (!Double.isNaN(largest.error())
+                  && (error > largest.error() || Double.isNaN(error)));
+      boolean isWorst = error != 0 && (worst.size() < NAMED || share > worst.get(0).share());
+      if (isLargest || isWorst) {
         Element element = new Element(index, found, exact, bound, inUlps, share, isApart);
-        if (isLargest && (largest == null || !Double.isNaN(largest.error()))) {
+        if (isLargest) {
           largest = element;
         }
-        if (isWorst && error != 0) {
+        if (isWorst) {
           if (worst.size() == NAMED) {
             worst.remove(0);
           }

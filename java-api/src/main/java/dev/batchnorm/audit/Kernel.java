@@ -314,8 +314,22 @@ final class Kernel {
     return muError + (3 * roundoff.u() + rounding) * Math.abs(x) + 3 * roundoff.u() * Math.abs(mu);
   }
 
+  /**
+   * Goes to a channel as {@link #at} does, and computes y, or dx where there is dy as well.
+   *
+   * @param values x, theirs, and for dx dy
+   */
+  void element(int c, int g, double[] values, DType type, Roundoff.Order order) {
+    at(c, g, type, order);
+    if (values.length == 2) {
+      y(values[0], type);
+    } else {
+      dx(values[2], values[0], g, type);
+    }
+  }
+
   /** F5. */
-  void y(double x, DType type) {
+  private void y(double x, DType type) {
     double u = roundoff.u();
     double a = scale();
     double d = distance(x);
@@ -329,7 +343,7 @@ final class Kernel {
   }
 
   /** B3, B4. */
-  void dx(double dy, double x, int g, DType type) {
+  private void dx(double dy, double x, int g, DType type) {
     double u = roundoff.u();
     double a = scale();
     if (given != Given.NONE || constantStatistics) {

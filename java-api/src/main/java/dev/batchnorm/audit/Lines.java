@@ -3,9 +3,7 @@ package dev.batchnorm.audit;
 import dev.batchnorm.DType;
 import dev.batchnorm.Source;
 import dev.batchnorm.View;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -76,14 +74,6 @@ final class Lines {
     return lines;
   }
 
-  private List<Source> sources() {
-    List<Source> sources = new ArrayList<>(List.of(x, theirs.source()));
-    if (dy != null) {
-      sources.add(dy);
-    }
-    return sources;
-  }
-
   private int group(long index, int c) {
     View view = facts.view();
     return byGroups ? Walk.group(view, index) : c;
@@ -117,7 +107,7 @@ final class Lines {
     double[][] products = new double[5][groups]; // dd, dv, gg, gv, dg
     Walk.over(
         x.shape(),
-        sources(),
+        theirs.beside(x, dy),
         (index, c, values) -> {
           int at = group(index, c);
           boolean isNaN = Double.isNaN(values[1]);
@@ -209,7 +199,7 @@ final class Lines {
     boolean[] crooked = new boolean[1];
     Walk.over(
         x.shape(),
-        sources(),
+        theirs.beside(x, dy),
         (index, c, values) -> {
           int at = group(index, c);
           crooked[0] |= !someNaN[at] && share(c, at, values, u) > 1;

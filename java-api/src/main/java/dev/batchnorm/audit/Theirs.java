@@ -2,6 +2,7 @@ package dev.batchnorm.audit;
 
 import dev.batchnorm.DType;
 import dev.batchnorm.Source;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -28,6 +29,11 @@ record Theirs(
 
   static Theirs of(Output output, String name, DType type, double[] values) {
     return new Theirs(output, name, type, new long[] {values.length}, null, values);
+  }
+
+  /** What is read side by side: x, theirs, and for gradients dy. */
+  List<Source> beside(Source x, @Nullable Source dy) {
+    return dy == null ? List.of(x, source()) : List.of(x, source(), dy);
   }
 
   Source source() {
