@@ -356,15 +356,22 @@ public final class GoldenCase {
     }
   }
 
+  /** Closes all, also behind one that cannot be closed. */
   private static void closeAll(List<AutoCloseable> closing) {
+    IllegalStateException first = null;
     for (AutoCloseable each : closing) {
       try {
         each.close();
-      } catch (RuntimeException e) {
-        throw e;
       } catch (Exception e) {
-        throw new IllegalStateException(e);
+        if (first == null) {
+          first = new IllegalStateException("closing an array: " + e.getMessage(), e);
+        } else {
+          first.addSuppressed(e);
+        }
       }
+    }
+    if (first != null) {
+      throw first;
     }
   }
 
