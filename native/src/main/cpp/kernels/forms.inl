@@ -16,8 +16,6 @@ struct PanelSum {
     lo[v] += rounded_off + fused(a, b, -product);
     size[v] += absolute(product);
   }
-
-  static Doubles absolute(Doubles x) { return (Doubles)((Longs)x & INT64_MAX); }
 };
 
 static inline void add_row(int64_t count, const double* s, const double* panel, PanelSum& sum) {
@@ -62,7 +60,7 @@ static void quadratic_forms(int64_t count, const double* s, const double* panel,
       Doubles w = load(panel + i * PANEL + v * LANES), product = w * sum.hi[v], rounded_off;
       form.hi[v] = two_sum(form.hi[v], product, &rounded_off);
       form.lo[v] += (rounded_off + fused(w, sum.hi[v], -product)) + w * sum.lo[v];
-      form.size[v] += PanelSum::absolute(w) * sum.size[v];
+      form.size[v] += absolute(w) * sum.size[v];
     }
   }
   double n = (double)count + 1;

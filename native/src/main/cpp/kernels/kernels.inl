@@ -30,10 +30,12 @@
 #define BN_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
 #define BN_UNROLL_2 _Pragma("clang loop unroll_count(2)")
 #define BN_UNROLL_4 _Pragma("clang loop unroll_count(4)")
+#define BN_UNROLL_8 _Pragma("clang loop unroll_count(8)")
 #else
 #define BN_INDEPENDENT _Pragma("GCC ivdep")
 #define BN_UNROLL_2 _Pragma("GCC unroll 2")
 #define BN_UNROLL_4 _Pragma("GCC unroll 4")
+#define BN_UNROLL_8 _Pragma("GCC unroll 8")
 #endif
 
 // Not worth a copy at each place that calls it.

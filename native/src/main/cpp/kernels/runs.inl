@@ -101,13 +101,13 @@ template <bool SAME, class A, class B> struct ChannelOfRuns {
   typedef Accumulators<SAME, A, B> Registers;
   ChannelSums sums;
   SumRoads* roads;
-  int k = 0, k_linear = 0;  // of its windows
+  double start = 0, start_linear = 0;  // of its windows; plain sums start at 0
 
   void clear_registers(Registers& r) const {
     clear(r);
     for (int half = 0; half < 2; half++) {
-      r.high[half] = window_start(Longs{} + k);
-      if constexpr (!K::LINEAR_EXACT) r.sum[half] = window_start(Longs{} + k_linear);
+      r.high[half] = broadcast(start);
+      if constexpr (!K::LINEAR_EXACT) r.sum[half] = broadcast(start_linear);
       if constexpr (!K::PRODUCT_EXACT) r.error_high[half] = r.high[half] * 0x1p-53;
     }
   }
@@ -116,12 +116,18 @@ template <bool SAME, class A, class B> struct ChannelOfRuns {
     clear_registers(r);
     runs.each([&](auto* a, auto* b, int64_t count) { add_groups(r, a, b, count); },
               [&](auto* a, auto* b) { r.add_rest(a, b, runs.rest); });
-    r.largest_a = largest_of(r.largest_a);
     r.smallest_a = smallest_of(r.smallest_a);
     if constexpr (!SAME) {
+      r.largest_a[0] = largest_of(r.largest_a[0]);
       r.largest_b[0] = largest_of(r.largest_b[0]);
       r.smallest_b[0] = smallest_of(r.smallest_b[0]);
     }
+  }
+
+  // The windows of all lanes: for what they met together.
+  Windows windows(const Registers& r, int t, bool f16) const {
+    Doubles begin = broadcast(start), all = broadcast(sum_of_lanes(r.high[0] - begin, r.high[1] - begin));
+    return windows_of(r, HighPart{{begin, begin}, {all, all}}, t, f16);
   }
 
   // Windows for what some runs begin with.
@@ -131,20 +137,22 @@ template <bool SAME, class A, class B> struct ChannelOfRuns {
     runs.length = runs.length < 4 * GROUP ? runs.length : 4 * GROUP;
     runs.rest = runs.rest_of_length();
     sum(runs, r);
-    start_at_best(windows_of(r, t, runs.F16));
+    start_at_best(windows(r, t, runs.F16));
   }
 
   void start_at_best(const Windows& w) {
-    k = w.best()[0];
-    k_linear = w.best_linear()[0];
+    start = window_start(Longs{} + w.best()[0])[0];
+    start_linear = K::LINEAR_EXACT ? 0 : window_start(Longs{} + w.best_linear()[0])[0];
   }
 
-  bool exact(const Windows& w) const { return w.hold(Ints{} + k, Ints{} + k_linear)[0] != 0; }
+  bool exact(const Windows& w) const {
+    int k = (int)window_exponent(broadcast(start))[0], k_linear = (int)window_exponent(broadcast(start_linear))[0];
+    return w.hold(Ints{} + k, Ints{} + (K::LINEAR_EXACT ? 0 : k_linear))[0] != 0;
+  }
 
   // The sums of all columns together.
   SHARED bool drain(const Registers& r) {
-    Doubles begin = window_start(Longs{} + k), linear = {};
-    if (!K::LINEAR_EXACT) linear = window_start(Longs{} + k_linear);
+    Doubles begin = broadcast(start), linear = broadcast(start_linear);
     bool missing = add_number<A, B>(sums, false, sum_of_lanes(r.sum[0] - linear, r.sum[1] - linear)) |
                    add_number<A, B>(sums, true, sum_of_lanes(r.high[0] - begin, r.high[1] - begin)) |
                    add_number<A, B>(sums, true, sum_of_lanes(r.low[0], r.low[1]));
@@ -182,12 +190,20 @@ template <bool SAME, class A, class B> struct ChannelOfRuns {
   template <class Runs> SHARED bool add_tile(const Runs& runs, int t) {
     Registers r;
     sum(runs, r);
-    Windows all = windows_of(r, t, runs.F16), each = windows_of(r, T, runs.F16);
+    Windows all = windows(r, t, runs.F16), each = windows(r, T, runs.F16);
     roads->tiles++;
+    if (SAME && !exact(all) && !exact(each)) {  // a window too high tells little of small squares
+      start = start_linear = 0;
+      sum(runs, r);
+      all = windows(r, t, runs.F16);
+      each = windows(r, T, runs.F16);
+    }
     if (!exact(all) && !exact(each) && each.possible()[0] != 0) {
       roads->again++;
       start_at_best(all.possible()[0] != 0 ? all : each);
       sum(runs, r);
+      all = windows(r, t, runs.F16);
+      each = windows(r, T, runs.F16);
     }
     bool missing;
     if (exact(all)) {

@@ -154,6 +154,8 @@ template <class T> static inline Words in_column_order(Words patterns) {
   return shuffled(patterns, order);
 }
 
+static inline Doubles absolute(Doubles x) { return (Doubles)((Longs)x & INT64_MAX); }
+
 // The value where the mask is −1, 0 where it is 0.
 static inline Doubles masked(Doubles value, Longs mask) { return (Doubles)((Longs)value & mask); }
 

@@ -18,6 +18,9 @@
 //                 under the same condition. q is exact while E ≥ −970 and no factor is subnormal (a subnormal's leading
 //                 bit lies lower than its exponent field says, so RN(a·b) would be finer than the grid).
 //   f16·f16       multiples of 2^-48 below 2^32, whatever the values: 34 + t ≤ k ≤ 58 − t
+//   a²            the high part only grows, so its end tells that it stayed in the window and a w for which Σa² < 2^w:
+//                 w + 2 instead of E + S + 4 + t; and |Σa| ≤ √(2^t·Σa²), so ⌈(t + w)/2⌉ + 2 instead of e + s + 3 + t,
+//                 and for f32 24 + s + t ≤ 53 follows
 //
 // k is guessed, from the values a tile begins with or from the tile before, and judged afterwards by the exponents that
 // were met: a wrong guess is done again with the right k, once.
@@ -60,13 +63,13 @@ template <int COUNT, class V> static inline V add_to_terms(V* terms, V value) {
 }
 
 // GROUP columns of accumulators, in registers. A and B are types of arithmetic: f16 comes widened to f32. Patterns are
-// kept of the largest |a| and of the smallest that is not 0, less 1 (so that a 0 is the largest of all); b's only where it
-// is not a. There is no room for what is not in use: it would keep the rest from filling the first-level cache.
+// kept of the smallest and the largest |a| and |b|; of squares only of the smallest, their sum bounds the largest. There is no room for what is not in use: it would keep the rest from
+// filling the first-level cache.
 template <bool SAME, class A, class B> struct Accumulators {
   typedef Kind<A, B> K;
-  Words largest_a, smallest_a;
+  Words smallest_a;  // that is not 0, less 1: so a 0 is the largest of all
   Doubles sum[2], high[2], low[2];
-  Words largest_b[SAME ? 0 : 1], smallest_b[SAME ? 0 : 1];
+  Words largest_a[SAME ? 0 : 1], largest_b[SAME ? 0 : 1], smallest_b[SAME ? 0 : 1];
   Doubles sum_low[K::LINEAR_EXACT ? 0 : 2];
   Doubles error_high[K::PRODUCT_EXACT ? 0 : 2], error_low[K::PRODUCT_EXACT ? 0 : 2];
 
@@ -80,8 +83,9 @@ template <bool SAME, class A, class B> struct Accumulators {
     add(half, u, SAME ? u : load(b + half * LANES));
   }
 
+  // The sizes of f16 do not matter.
   template <class StoredA, class StoredB> void note(const StoredA* a, const StoredB* b) {
-    note(patterns(a), SAME ? Words{} : patterns(b));
+    if constexpr (!BOTH_F16<StoredA, StoredB>) note(patterns(a), SAME ? Words{} : patterns(b));
   }
 
   // As add, of the values that a mask leaves.
@@ -95,9 +99,9 @@ template <bool SAME, class A, class B> struct Accumulators {
   }
 
   void note(Words bits_a, Words bits_b) {
-    largest_a = larger(largest_a, bits_a);
     smallest_a = smaller(smallest_a, bits_a - 1);
     if constexpr (!SAME) {
+      largest_a[0] = larger(largest_a[0], bits_a);
       largest_b[0] = larger(largest_b[0], bits_b);
       smallest_b[0] = smaller(smallest_b[0], bits_b - 1);
     }
@@ -133,17 +137,16 @@ template <bool SAME, class A, class B> static inline void clear(Accumulators<SAM
     if constexpr (!K::LINEAR_EXACT) x.sum_low[half] = Doubles{};
     if constexpr (!K::PRODUCT_EXACT) x.error_high[half] = x.error_low[half] = Doubles{};
   }
-  x.largest_a = Words{};
   x.smallest_a = ~Words{};
   if constexpr (!SAME) {
-    x.largest_b[0] = Words{};
+    x.largest_a[0] = x.largest_b[0] = Words{};
     x.smallest_b[0] = ~Words{};
   }
 }
 
-// Field by field: what compilers copy as a whole does not stay in registers.
+// Field by field, in place: what compilers copy as a whole, or elsewhere, does not stay in registers.
 template <bool SAME, class A, class B>
-static inline void copy(Accumulators<SAME, A, B>& to, const Accumulators<SAME, A, B>& from) {
+static inline __attribute__((always_inline)) void copy(Accumulators<SAME, A, B>& to, const Accumulators<SAME, A, B>& from) {
   typedef Kind<A, B> K;
   for (int half = 0; half < 2; half++) {
     to.sum[half] = from.sum[half];
@@ -155,35 +158,34 @@ static inline void copy(Accumulators<SAME, A, B>& to, const Accumulators<SAME, A
       to.error_low[half] = from.error_low[half];
     }
   }
-  to.largest_a = from.largest_a;
   to.smallest_a = from.smallest_a;
   if constexpr (!SAME) {
-    to.largest_b[0] = from.largest_b[0];
+    to.largest_a[0] = from.largest_a[0];
     to.smallest_b[0] = from.smallest_b[0];
+    to.largest_b[0] = from.largest_b[0];
   }
 }
 
 // The exponents of the values of each column that are not 0; fields as they are in memory, biased. Masks are 0 or −1.
 struct Exponents {
   Ints any;
-  Ints lowest;
-  Ints highest;
+  Ints field;
 };
 
-template <class A> static inline Exponents exponents(Words largest, Words smallest_less_1) {
-  Words highest = in_column_order<A>(largest) >> PATTERN_SHIFT<A>;
-  Words lowest = (in_column_order<A>(smallest_less_1) + 1) >> PATTERN_SHIFT<A>;
-  Ints any = in_column_order<A>(largest) != 0;
-  return Exponents{any, any ? (Ints)lowest : (Ints)highest, (Ints)highest};
+template <class A> static inline Exponents of_smallest(Words smallest_less_1) {
+  Words words = in_column_order<A>(smallest_less_1);
+  return Exponents{words != ~Words{}, (Ints)((words + 1) >> PATTERN_SHIFT<A>)};
 }
 
-// The windows that columns with these exponents may have: k from lowest to highest, of products and, for f64, of Σa.
-// A column has met products if some a and some b are not 0; it is regular if p and q are exact and nothing can overflow,
-// tame if Σa needs no window or one may serve.
+template <class A> static inline Ints of_largest(Words largest) {
+  return (Ints)(in_column_order<A>(largest) >> PATTERN_SHIFT<A>);
+}
+
+// The windows that columns may have: k from lowest to highest, of products and, for f64, of Σa. Masks are 0 or −1.
 struct Windows {
-  Ints met;
-  Ints regular;
-  Ints tame;
+  Ints met;      // some a and some b are not 0
+  Ints regular;  // all is finite, p and q are exact, and nothing can overflow
+  Ints tame;     // Σa needs no window, or one may serve
   Ints lowest;
   Ints highest;
   Ints lowest_linear;
@@ -205,44 +207,83 @@ struct Windows {
   }
 };
 
-// With at most 2^t numbers in each accumulator. f16 says that all values are.
-template <class A, class B> static inline Windows windows(const Exponents& a, const Exponents& b, int t, bool f16) {
+// What was cut off into the high part since it started.
+struct HighPart {
+  Doubles start[2], sum[2];
+};
+
+template <class Registers> static inline HighPart high_part_of(const Registers& r, Doubles start_0, Doubles start_1) {
+  return HighPart{{start_0, start_1}, {r.high[0] - start_0, r.high[1] - start_1}};
+}
+
+// w, where the sum of squares is below 2^w: of the cuts, and of at most U/2 for each of 2^t numbers. (The rest of the
+// bound is for what f64 rounds off squares, and for plain sums, which start at 0.)
+static inline Ints ceiling_exponents(const HighPart& high, int t) {
+  Longs exponents[2];
+  for (int half = 0; half < 2; half++) {
+    Doubles bound = high.sum[half] * (1 + 0x1p-20) + high.start[half] * (0x1p-52 * (double)(1 << t));
+    exponents[half] = ((Longs)absolute(bound) >> 52) - 1022;
+  }
+  return group_of(exponents[0], exponents[1]);
+}
+
+static inline Windows windows_of_f16(Windows w, int t) {
+  w.met = ~Ints{};
+  w.lowest = Ints{} + 34 + t;
+  w.highest = Ints{} + 58 - t;
+  return w;
+}
+
+// The windows that fit what the accumulators met, with at most 2^t numbers in each. f16 says that all values are.
+template <class A, class B>
+static inline Windows windows_of(const Accumulators<false, A, B>& r, const HighPart& high, int t, bool f16) {
   typedef Kind<A, B> K;
   constexpr int INFINITE_A = IS_F64<A> ? 2047 : 255, INFINITE_B = IS_F64<B> ? 2047 : 255;
   Windows w;
-  w.met = a.any & b.any;
-  w.regular = (a.highest != INFINITE_A) & (b.highest != INFINITE_B);
+  w.tame = ~Ints{};
+  w.regular = group_of(high.sum[0] - high.sum[0] == 0, high.sum[1] - high.sum[1] == 0);
   w.lowest_linear = w.highest_linear = Ints{};
+  if (f16) return windows_of_f16(w, t);
+  Exponents a = of_smallest<A>(r.smallest_a), b = of_smallest<B>(r.smallest_b[0]);
+  Ints highest_a = of_largest<A>(r.largest_a[0]), highest_b = of_largest<B>(r.largest_b[0]);
+  Ints lowest_a = a.any ? a.field : highest_a, lowest_b = b.any ? b.field : highest_b;
+  w.met = a.any & b.any;
+  w.regular &= (highest_a != INFINITE_A) & (highest_b != INFINITE_B);
   if (K::LINEAR_EXACT) {
-    w.tame = f16 ? ~Ints{} : a.highest - a.lowest <= 29 - t;
+    w.tame = highest_a - lowest_a <= 29 - t;
   } else {
-    w.tame = ~Ints{};
-    w.regular &= a.highest <= BIAS<A> + HIGHEST;
-    w.lowest_linear = a.any ? a.highest - BIAS<A> + 3 + t : Ints{} - 2000;
-    w.highest_linear = a.any ? a.lowest - BIAS<A> + 54 - t : Ints{} + 2000;
+    w.regular &= highest_a <= BIAS<A> + HIGHEST;
+    w.lowest_linear = a.any ? highest_a - BIAS<A> + 3 + t : Ints{} - 2000;
+    w.highest_linear = a.any ? lowest_a - BIAS<A> + 54 - t : Ints{} + 2000;
   }
-  if (f16) {
-    w.lowest = Ints{} + 34 + t;
-    w.highest = Ints{} + 58 - t;
-    return w;
-  }
-  Ints lowest = a.lowest + b.lowest - BIAS<A> - BIAS<B>,
-       highest = a.highest + b.highest - BIAS<A> - BIAS<B>;
+  Ints lowest = lowest_a + lowest_b - BIAS<A> - BIAS<B>, highest = highest_a + highest_b - BIAS<A> - BIAS<B>;
   if (!K::PRODUCT_EXACT) {
-    w.regular &= ~w.met | ((a.lowest > 0) & (b.lowest > 0) & (lowest >= -970) & (highest <= HIGHEST));
+    w.regular &= ~w.met | ((lowest_a > 0) & (lowest_b > 0) & (lowest >= -970) & (highest <= HIGHEST));
   }
   w.lowest = w.met ? highest + 4 + t : Ints{} - 2000;
   w.highest = w.met ? lowest + (K::PRODUCT_EXACT ? 60 : 54) - t : Ints{} + 2000;
   return w;
 }
 
-// The windows that fit what the accumulators met, with at most 2^t numbers in each.
-template <bool SAME, class A, class B>
-static inline Windows windows_of(const Accumulators<SAME, A, B>& r, int t, bool f16) {
-  Exponents a = exponents<A>(r.largest_a, r.smallest_a);
-  if constexpr (SAME) {
-    return windows<A, B>(a, a, t, f16);
-  } else {
-    return windows<A, B>(a, exponents<B>(r.largest_b[0], r.smallest_b[0]), t, f16);
+// Of squares, whose sum bounds all the rest. Their high part only grows, so where it ends tells where it was.
+template <class A>
+static inline Windows windows_of(const Accumulators<true, A, A>& r, const HighPart& high, int t, bool f16) {
+  typedef Kind<A, A> K;
+  Windows w;
+  Ints squares = ceiling_exponents(high, t);
+  w.tame = ~Ints{};
+  w.regular = squares <= HIGHEST;
+  w.lowest_linear = w.highest_linear = Ints{};
+  if (f16) return windows_of_f16(w, t);
+  Exponents a = of_smallest<A>(r.smallest_a);
+  Ints lowest = a.field - BIAS<A>;
+  w.met = a.any;
+  if (!K::LINEAR_EXACT) {
+    w.regular &= ~w.met | ((a.field > 0) & (2 * lowest >= -970));
+    w.lowest_linear = w.met ? ((squares + t + 1) >> 1) + 2 : Ints{} - 2000;
+    w.highest_linear = w.met ? lowest + 54 - t : Ints{} + 2000;
   }
+  w.lowest = w.met ? squares + 2 : Ints{} - 2000;
+  w.highest = w.met ? 2 * lowest + (K::PRODUCT_EXACT ? 60 : 54) - t : Ints{} + 2000;
+  return w;
 }
