@@ -204,6 +204,12 @@ Parameters parameters_of(bn_how how, Sums& sums, Sums& gradients) {
 // Rounding up, down, to zero; flush to zero with subnormals read as zero; no exception masked.
 const unsigned MODES[] = {0x1f80, 0x5f80, 0x3f80, 0x7f80, 0x9fc0, 0xffc0, 0x0000, 0x1fbf};
 
+// Returns what the processor keeps of it: under valgrind not every bit.
+unsigned set_environment(unsigned mode) {
+  _mm_setcsr(mode);
+  return _mm_getcsr();
+}
+
 template <class DY, class X, class R>
 void passes_in_environments(Random& random) {
   for (const bn_view& view : {bn_view{37, 5, 3}, bn_view{40000, 7, 1}, bn_view{1, 2, 140001}}) {
@@ -217,11 +223,11 @@ void passes_in_environments(Random& random) {
           at_case("MXCSR ", mode, ", x f", 8 * sizeof(X), ", ", set.name, ", ", shown(view), ", ", name_of(kind));
           Outputs<DY, X, R> found(view);
           unsigned before = _mm_getcsr();
-          _mm_setcsr(mode);
+          unsigned kept = set_environment(mode);
           chunk.run({set.isa, threads}, found);
           unsigned after = _mm_getcsr();
           _mm_setcsr(before);
-          CHECK_EQUAL(mode, after);
+          CHECK_EQUAL(kept, after);
           check_outputs(expected, found);
         }
       }
@@ -244,11 +250,11 @@ void environments(Random& random) {
     for (unsigned mode : MODES) {
       at_case("MXCSR ", mode, ", parameters, round ", round);
       unsigned before = _mm_getcsr();
-      _mm_setcsr(mode);
+      unsigned kept = set_environment(mode);
       Parameters found = parameters_of({BN_BASELINE, 1}, sums, gradients);
       unsigned after = _mm_getcsr();
       _mm_setcsr(before);
-      CHECK_EQUAL(mode, after);
+      CHECK_EQUAL(kept, after);
       CHECK_ALL_EQUAL(expected.values, found.values, 11);
     }
   }
