@@ -20,16 +20,18 @@ struct GivenNormalisePass {
 
   static Doubles compute(const Doubles (&x)[1], const Doubles (&n)[3]) { return fused(x[0] - n[0], n[1], n[2]); }
 
-  static double element(const double (&x)[1], const double (&n)[3]) { return __builtin_fma(x[0] - n[0], n[1], n[2]); }
+  static double element(const double (&x)[1], const double (&n)[3]) {
+    return __builtin_fma(x[0] - n[0], n[1], n[2]);  // (F5) with d = x − mean
+  }
 };
 
 static bool all_positive_zeros(int64_t count, const double* values) {
-  uint64_t bits, all = 0;
   for (int64_t i = 0; i < count; i++) {
+    uint64_t bits;
     memcpy(&bits, values + i, sizeof bits);
-    all |= bits;
+    if (bits != 0) return false;
   }
-  return all == 0;
+  return true;
 }
 
 // Types that differ, and f16.

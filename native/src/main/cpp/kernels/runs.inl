@@ -189,21 +189,22 @@ template <bool SAME, class A, class B> struct ChannelOfRuns {
   // Adds a tile of runs, at most 2^T groups. Returns whether limbs were missing.
   template <class Runs> SHARED bool add_tile(const Runs& runs, int t) {
     Registers r;
-    sum(runs, r);
-    Windows all = windows(r, t, runs.F16), each = windows(r, T, runs.F16);
-    roads->tiles++;
-    if (SAME && !exact(all) && !exact(each)) {  // a window too high tells little of small squares
-      start = start_linear = 0;
+    Windows all, each;
+    auto sum_all = [&] {
       sum(runs, r);
       all = windows(r, t, runs.F16);
       each = windows(r, T, runs.F16);
+    };
+    sum_all();
+    roads->tiles++;
+    if (SAME && !exact(all) && !exact(each)) {  // a window too high tells little of small squares
+      start = start_linear = 0;
+      sum_all();
     }
     if (!exact(all) && !exact(each) && each.possible()[0] != 0) {
       roads->again++;
       start_at_best(all.possible()[0] != 0 ? all : each);
-      sum(runs, r);
-      all = windows(r, t, runs.F16);
-      each = windows(r, T, runs.F16);
+      sum_all();
     }
     bool missing;
     if (exact(all)) {

@@ -63,8 +63,8 @@ template <int COUNT, class V> static inline V add_to_terms(V* terms, V value) {
 }
 
 // GROUP columns of accumulators, in registers. A and B are types of arithmetic: f16 comes widened to f32. Patterns are
-// kept of the smallest and the largest |a| and |b|; of squares only of the smallest, their sum bounds the largest. There is no room for what is not in use: it would keep the rest from
-// filling the first-level cache.
+// kept of the smallest and the largest |a| and |b|; of squares only of the smallest, their sum bounds the largest. There is
+// no room for what is not in use: it would keep the rest from filling the first-level cache.
 template <bool SAME, class A, class B> struct Accumulators {
   typedef Kind<A, B> K;
   Words smallest_a;  // that is not 0, less 1: so a 0 is the largest of all
@@ -146,7 +146,8 @@ template <bool SAME, class A, class B> static inline void clear(Accumulators<SAM
 
 // Field by field, in place: what compilers copy as a whole, or elsewhere, does not stay in registers.
 template <bool SAME, class A, class B>
-static inline __attribute__((always_inline)) void copy(Accumulators<SAME, A, B>& to, const Accumulators<SAME, A, B>& from) {
+static inline __attribute__((always_inline)) void copy(Accumulators<SAME, A, B>& to,
+                                                       const Accumulators<SAME, A, B>& from) {
   typedef Kind<A, B> K;
   for (int half = 0; half < 2; half++) {
     to.sum[half] = from.sum[half];
@@ -166,15 +167,15 @@ static inline __attribute__((always_inline)) void copy(Accumulators<SAME, A, B>&
   }
 }
 
-// The exponents of the values of each column that are not 0; fields as they are in memory, biased. Masks are 0 or −1.
-struct Exponents {
+// Whether a column has values that are not 0, and the smallest of their exponents: the field as it is in memory, biased.
+struct SmallestExponent {
   Ints any;
   Ints field;
 };
 
-template <class A> static inline Exponents of_smallest(Words smallest_less_1) {
+template <class A> static inline SmallestExponent of_smallest(Words smallest_less_1) {
   Words words = in_column_order<A>(smallest_less_1);
-  return Exponents{words != ~Words{}, (Ints)((words + 1) >> PATTERN_SHIFT<A>)};
+  return SmallestExponent{words != ~Words{}, (Ints)((words + 1) >> PATTERN_SHIFT<A>)};
 }
 
 template <class A> static inline Ints of_largest(Words largest) {
@@ -207,7 +208,7 @@ struct Windows {
   }
 };
 
-// What was cut off into the high part since it started.
+// Where the high part started, and the sum of what was cut off into it.
 struct HighPart {
   Doubles start[2], sum[2];
 };
@@ -244,7 +245,7 @@ static inline Windows windows_of(const Accumulators<false, A, B>& r, const HighP
   w.regular = group_of(high.sum[0] - high.sum[0] == 0, high.sum[1] - high.sum[1] == 0);
   w.lowest_linear = w.highest_linear = Ints{};
   if (f16) return windows_of_f16(w, t);
-  Exponents a = of_smallest<A>(r.smallest_a), b = of_smallest<B>(r.smallest_b[0]);
+  SmallestExponent a = of_smallest<A>(r.smallest_a), b = of_smallest<B>(r.smallest_b[0]);
   Ints highest_a = of_largest<A>(r.largest_a[0]), highest_b = of_largest<B>(r.largest_b[0]);
   Ints lowest_a = a.any ? a.field : highest_a, lowest_b = b.any ? b.field : highest_b;
   w.met = a.any & b.any;
@@ -275,7 +276,7 @@ static inline Windows windows_of(const Accumulators<true, A, A>& r, const HighPa
   w.regular = squares <= HIGHEST;
   w.lowest_linear = w.highest_linear = Ints{};
   if (f16) return windows_of_f16(w, t);
-  Exponents a = of_smallest<A>(r.smallest_a);
+  SmallestExponent a = of_smallest<A>(r.smallest_a);
   Ints lowest = a.field - BIAS<A>;
   w.met = a.any;
   if (!K::LINEAR_EXACT) {
