@@ -60,7 +60,8 @@ static void normalise_to(const Block& block, const X* x_values, const Normalisat
 template <class X, class Y>
 static void normalise(const Block& block, const void* x, const Normalisation& n, void* y, bool streamed) {
   if constexpr (std::is_same_v<X, Y> && !std::is_same_v<X, Half>) {
-    if (all_positive_zeros(block.channels, n.mean_lo)) {
+    const int64_t worth_a_look = 16;  // values of a channel; with few, looking takes longer than what it saves
+    if (block.outer * block.inner >= worth_a_look && all_positive_zeros(block.channels, n.mean_lo)) {
       const double* const operands[3] = {n.mean, n.a, n.beta};
       return compute_block<GivenNormalisePass, X>(block, {{(const X*)x}, (Y*)y}, operands, streamed);
     }
