@@ -35,7 +35,7 @@ template <class A, class B> struct Runs {
     }
     rest.values[0] = load_vector<Longs>(doubles);
     rest.values[1] = load_vector<Longs>(doubles + LANES);
-    Words of_floats = load_vector<Words>(floats), of_doubles = patterns(doubles);
+    Words of_floats = load_vector<Words>(floats), of_doubles = (Words)(patterns(doubles) != PATTERN_OF_0);
     rest.patterns_a = IS_F64<A> ? of_doubles : of_floats;
     rest.patterns_b = IS_F64<B> ? of_doubles : of_floats;
     return rest;
@@ -69,7 +69,11 @@ static inline Words largest_of(Words words) {
   return Words{} + result;
 }
 
-static inline Words smallest_of(Words words) { return ~largest_of(~words); }
+static inline Ints smallest_of(Ints words) {
+  int32_t result = words[0];
+  for (int i = 1; i < GROUP; i++) result = words[i] < result ? words[i] : result;
+  return Ints{} + result;
+}
 
 static inline double sum_of_lanes(Doubles first, Doubles second) {
   Doubles both = first + second;

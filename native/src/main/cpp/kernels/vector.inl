@@ -97,14 +97,14 @@ static inline Doubles load(const Half* from) {
 template <class V> static inline V smaller(V a, V b) { return a < b ? a : b; }
 template <class V> static inline V larger(V a, V b) { return a > b ? a : b; }
 
-// The patterns of |x| for GROUP neighbouring values: ordered like |x|, 0 for zeros only, the exponent field above the bit
-// PATTERN_SHIFT. A binary64 is told by its upper 32 bits, and whether the lower ones are all 0.
-template <class T> constexpr int PATTERN_SHIFT = sizeof(Wide<T>) == 4 ? 24 : 21;
+// The patterns of |x| for GROUP neighbouring values: with m the bits of |x|, m + 2^31 − 1. Unsigned they are ordered like
+// |x|, and signed too, except that 0 comes last. A binary64 is told by its upper 32 bits, and whether the lower ones are
+// all 0.
+constexpr uint32_t PATTERN_OF_0 = 0x7fffffff;
 
-static inline Words patterns(const float* from) {
-  Words bits = load_vector<Words>(from);
-  return bits + bits;
-}
+static inline Words pattern_of(Words bits) { return (bits & 0x7fffffff) + PATTERN_OF_0; }
+
+static inline Words patterns(const float* from) { return pattern_of(load_vector<Words>(from)); }
 
 static inline Words patterns(const Half* from) {
 #if defined(__AVX512F__)
@@ -118,7 +118,7 @@ static inline Words patterns(const Half* from) {
     memcpy((char*)&bits + 4 * i, &value, 4);
   }
 #endif
-  return bits + bits;
+  return pattern_of(bits);
 }
 
 // In the order that the two shuffles leave: pairs of the first vector and of the second, by turns.
@@ -138,7 +138,13 @@ static inline Words patterns(const double* from) {
     low[i] = (uint32_t)bits;
   }
 #endif
-  return (high + high) | smaller(low, Words{} + 1);
+  return pattern_of(high | smaller(low, Words{} + 1));
+}
+
+// The exponent field of a pattern, that of 0 for the pattern of 0.
+template <class T> static inline Ints exponent_field(Words pattern) {
+  constexpr int FRACTION = sizeof(Wide<T>) == 4 ? 23 : 20;
+  return (Ints)((pattern - PATTERN_OF_0) >> FRACTION);
 }
 
 // Patterns of T in the order of their columns.

@@ -67,9 +67,10 @@ template <int COUNT, class V> static inline V add_to_terms(V* terms, V value) {
 // no room for what is not in use: it would keep the rest from filling the first-level cache.
 template <bool SAME, class A, class B> struct Accumulators {
   typedef Kind<A, B> K;
-  Words smallest_a;  // that is not 0, less 1: so a 0 is the largest of all
+  Ints smallest_a;  // that is not 0: signed, 0 is the largest of all
   Doubles sum[2], high[2], low[2];
-  Words largest_a[SAME ? 0 : 1], largest_b[SAME ? 0 : 1], smallest_b[SAME ? 0 : 1];
+  Words largest_a[SAME ? 0 : 1], largest_b[SAME ? 0 : 1];
+  Ints smallest_b[SAME ? 0 : 1];
   Doubles sum_low[K::LINEAR_EXACT ? 0 : 2];
   Doubles error_high[K::PRODUCT_EXACT ? 0 : 2], error_low[K::PRODUCT_EXACT ? 0 : 2];
 
@@ -91,19 +92,20 @@ template <bool SAME, class A, class B> struct Accumulators {
   // As add, of the values that a mask leaves.
   template <class StoredA, class StoredB, class Rest>
   void add_rest(const StoredA* a, const StoredB* b, const Rest& rest) {
-    note(patterns(a) & rest.patterns_a, SAME ? Words{} : patterns(b) & rest.patterns_b);
+    note(rest.patterns_a ? patterns(a) : Words{} + PATTERN_OF_0,
+         SAME ? Words{} : rest.patterns_b ? patterns(b) : Words{} + PATTERN_OF_0);
     for (int half = 0; half < 2; half++) {
       Doubles u = masked(load(a + half * LANES), rest.values[half]);
       add(half, u, SAME ? u : masked(load(b + half * LANES), rest.values[half]));
     }
   }
 
-  void note(Words bits_a, Words bits_b) {
-    smallest_a = smaller(smallest_a, bits_a - 1);
+  void note(Words pattern_a, Words pattern_b) {
+    smallest_a = smaller(smallest_a, (Ints)pattern_a);
     if constexpr (!SAME) {
-      largest_a[0] = larger(largest_a[0], bits_a);
-      largest_b[0] = larger(largest_b[0], bits_b);
-      smallest_b[0] = smaller(smallest_b[0], bits_b - 1);
+      largest_a[0] = larger(largest_a[0], pattern_a);
+      largest_b[0] = larger(largest_b[0], pattern_b);
+      smallest_b[0] = smaller(smallest_b[0], (Ints)pattern_b);
     }
   }
 
@@ -137,10 +139,11 @@ template <bool SAME, class A, class B> static inline void clear(Accumulators<SAM
     if constexpr (!K::LINEAR_EXACT) x.sum_low[half] = Doubles{};
     if constexpr (!K::PRODUCT_EXACT) x.error_high[half] = x.error_low[half] = Doubles{};
   }
-  x.smallest_a = ~Words{};
+  const Words pattern_of_0 = Words{} + PATTERN_OF_0;
+  x.smallest_a = (Ints)pattern_of_0;
   if constexpr (!SAME) {
-    x.largest_a[0] = x.largest_b[0] = Words{};
-    x.smallest_b[0] = ~Words{};
+    x.largest_a[0] = x.largest_b[0] = pattern_of_0;
+    x.smallest_b[0] = (Ints)pattern_of_0;
   }
 }
 
@@ -173,13 +176,13 @@ struct SmallestExponent {
   Ints field;
 };
 
-template <class A> static inline SmallestExponent of_smallest(Words smallest_less_1) {
-  Words words = in_column_order<A>(smallest_less_1);
-  return SmallestExponent{words != ~Words{}, (Ints)((words + 1) >> PATTERN_SHIFT<A>)};
+template <class A> static inline SmallestExponent of_smallest(Ints smallest) {
+  Words pattern = in_column_order<A>((Words)smallest);
+  return SmallestExponent{pattern != PATTERN_OF_0, exponent_field<A>(pattern)};
 }
 
 template <class A> static inline Ints of_largest(Words largest) {
-  return (Ints)(in_column_order<A>(largest) >> PATTERN_SHIFT<A>);
+  return exponent_field<A>(in_column_order<A>(largest));
 }
 
 // The windows that columns may have: k from lowest to highest, of products and, for f64, of Σa. Masks are 0 or −1.
