@@ -7,51 +7,74 @@
 //   Pass::compute(inputs, operands)  the result of LANES elements, before it is rounded to its type
 //   Pass::element(inputs, operands)  the result of one
 
-// The one NaN for every NaN.
-template <class V> static inline V canonical(V value, V nan) { return value == value ? value : nan; }
+// A group of results, rounded to its type. Of NaNs it only takes note (all of them become the one NaN later): a witness
+// adds products of results, and is NaN where a factor was. That it may be NaN without (∞·0, ∞ − ∞) costs time only.
+template <class T> struct Group;
 
-static inline void store_group(double* to, Doubles first, Doubles second, bool streamed) {
-  const Doubles nan = broadcast(__builtin_nan(""));
-  first = canonical(first, nan);
-  second = canonical(second, nan);
+template <> struct Group<double> {
+  typedef Doubles Vector;
+  Doubles first, second;
+
+  Group(Doubles first, Doubles second) : first(first), second(second) {}
+
+  static void witness(const Group& a, const Group& b, Vector& nan) {
+    nan = roughly_fused(a.first, b.first, nan);
+    nan = roughly_fused(a.second, b.second, nan);
+  }
+
+  void store(double* to, bool streamed) const {
 #if defined(__AVX512F__)
-  if (streamed) {
-    _mm512_stream_pd(to, (__m512d)first);
-    _mm512_stream_pd(to + LANES, (__m512d)second);
-    return;
-  }
+    if (streamed) {
+      _mm512_stream_pd(to, (__m512d)first);
+      _mm512_stream_pd(to + LANES, (__m512d)second);
+      return;
+    }
 #elif defined(__AVX2__)
-  if (streamed) {
-    _mm256_stream_pd(to, (__m256d)first);
-    _mm256_stream_pd(to + LANES, (__m256d)second);
-    return;
-  }
+    if (streamed) {
+      _mm256_stream_pd(to, (__m256d)first);
+      _mm256_stream_pd(to + LANES, (__m256d)second);
+      return;
+    }
 #endif
-  (void)streamed;
-  store_vector(to, first);
-  store_vector(to + LANES, second);
-}
+    (void)streamed;
+    store_vector(to, first);
+    store_vector(to + LANES, second);
+  }
+};
 
-// Rounds a group to binary32: one vector. gcc 12 converts halves of a vector by themselves where it is not told otherwise.
-static inline void store_group(float* to, Doubles first, Doubles second, bool streamed) {
+// One vector. gcc 12 converts halves of a vector by themselves where it is not told otherwise.
+template <> struct Group<float> {
+  typedef GroupFloats Vector;
+  GroupFloats values;
+
+  Group(Doubles first, Doubles second) {
 #if defined(__AVX512F__)
-  __m512 halves = _mm512_castps256_ps512(_mm512_cvtpd_ps((__m512d)first));
-  GroupFloats result = (GroupFloats)_mm512_insertf32x8(halves, _mm512_cvtpd_ps((__m512d)second), 1);
+    __m512 halves = _mm512_castps256_ps512(_mm512_cvtpd_ps((__m512d)first));
+    values = (GroupFloats)_mm512_insertf32x8(halves, _mm512_cvtpd_ps((__m512d)second), 1);
 #elif defined(__AVX2__)
-  GroupFloats result =
-      (GroupFloats)_mm256_set_m128(_mm256_cvtpd_ps((__m256d)second), _mm256_cvtpd_ps((__m256d)first));
+    values = (GroupFloats)_mm256_set_m128(_mm256_cvtpd_ps((__m256d)second), _mm256_cvtpd_ps((__m256d)first));
 #else
-  Floats halves[2] = {__builtin_convertvector(first, Floats), __builtin_convertvector(second, Floats)};
-  GroupFloats result = load_vector<GroupFloats>(halves);
+    Floats halves[2] = {__builtin_convertvector(first, Floats), __builtin_convertvector(second, Floats)};
+    values = load_vector<GroupFloats>(halves);
 #endif
-  result = canonical(result, GroupFloats{} + __builtin_nanf(""));
+  }
+
+  static void witness(const Group& a, const Group& b, Vector& nan) { nan = roughly_fused(a.values, b.values, nan); }
+
+  void store(float* to, bool streamed) const {
 #if defined(__AVX512F__)
-  if (streamed) return _mm512_stream_ps(to, (__m512)result);
+    if (streamed) return _mm512_stream_ps(to, (__m512)values);
 #elif defined(__AVX2__)
-  if (streamed) return _mm256_stream_ps(to, (__m256)result);
+    if (streamed) return _mm256_stream_ps(to, (__m256)values);
 #endif
-  (void)streamed;
-  store_vector(to, result);
+    (void)streamed;
+    store_vector(to, values);
+  }
+};
+
+// The one NaN for every NaN.
+template <class T> static SHARED void make_canonical(T* values, int64_t count) {
+  for (int64_t i = 0; i < count; i++) values[i] = rounded<T>(values[i]);
 }
 
 // Streamed values reach memory before what the thread writes next.
@@ -105,14 +128,16 @@ static inline void compute_element(const Arrays<Pass, T>& arrays, int64_t j, con
   arrays.result[j] = rounded<T>(Pass::element(inputs, numbers));
 }
 
-// ROWS rows, `stride` apart.
+// ROWS rows, `stride` apart. Returns whether there may have been NaNs.
 template <bool STREAM, int ROWS, class Pass, class T, class Operands>
-static SHARED void compute_rows_at_once(Arrays<Pass, T> arrays, int64_t stride, int64_t count, Operands operands) {
+static SHARED bool compute_rows_at_once(Arrays<Pass, T> arrays, int64_t stride, int64_t count, Operands operands) {
   int64_t j = 0;
   if (STREAM) {
     int64_t before = (int64_t)(-(uintptr_t)arrays.result % (GROUP * sizeof(T)) / sizeof(T));
     for (; j < before && j < count; j++) compute_element<Pass>(arrays, j, operands);
   }
+  typename Group<T>::Vector nan = {};
+  int64_t first = j;
   for (; j + GROUP <= count; j += GROUP) {
     Doubles results[ROWS][2];
     BN_UNROLL_2
@@ -125,29 +150,40 @@ static SHARED void compute_rows_at_once(Arrays<Pass, T> arrays, int64_t stride, 
         results[row][half] = Pass::compute(inputs, numbers);
       }
     }
+    constexpr int PAIR = ROWS % 2 == 0 ? 2 : 1;
     BN_UNROLL_4
-    for (int row = 0; row < ROWS; row++) {
-      store_group(arrays.result + row * stride + j, results[row][0], results[row][1], STREAM);
+    for (int row = 0; row < ROWS; row += PAIR) {
+      Group<T> group(results[row][0], results[row][1]), next(results[row + PAIR - 1][0], results[row + PAIR - 1][1]);
+      group.store(arrays.result + row * stride + j, STREAM);
+      if (PAIR == 2) next.store(arrays.result + (row + 1) * stride + j, STREAM);
+      Group<T>::witness(group, next, nan);
     }
   }
+  bool any_nan = any(nan != nan);
+  for (int row = 0; any_nan && row < ROWS; row++) make_canonical(arrays.result + row * stride + first, j - first);
   for (; j < count; j++) {
     for (int row = 0; row < ROWS; row++) compute_element<Pass>(arrays.at(row * stride), j, operands);
   }
+  return any_nan;
 }
 
 // Several rows at once load operands less often. Not where results are streamed: rows whose results lie a multiple of
-// 4 KiB apart evict each other on their way to memory (measured: 4 times as slow).
+// 4 KiB apart evict each other on their way to memory (measured: 4 times as slow). Where there are NaNs results are needed
+// again, so no more of them are streamed.
 template <bool STREAM, class Pass, class T, class Operands>
 static void compute_rows(const Arrays<Pass, T>& arrays, int64_t rows, int64_t stride, int64_t count,
                          const Operands& operands) {
   int64_t row = 0;
-  if (!STREAM) {
-    for (; row + Pass::ROWS <= rows; row += Pass::ROWS) {
-      compute_rows_at_once<STREAM, Pass::ROWS>(arrays.at(row * stride), stride, count, operands);
+  if (STREAM) {
+    for (bool any_nan = false; row < rows && !any_nan; row++) {
+      any_nan = compute_rows_at_once<true, 1>(arrays.at(row * stride), stride, count, operands);
     }
   }
+  for (; row + Pass::ROWS <= rows; row += Pass::ROWS) {
+    compute_rows_at_once<false, Pass::ROWS>(arrays.at(row * stride), stride, count, operands);
+  }
   for (; row < rows; row++) {
-    compute_rows_at_once<STREAM, 1>(arrays.at(row * stride), stride, count, operands);
+    compute_rows_at_once<false, 1>(arrays.at(row * stride), stride, count, operands);
   }
 }
 

@@ -1,7 +1,7 @@
 // The input gradient pass (B3), and with frozen statistics (B4).
 
 struct InputGradientPass {
-  static constexpr int INPUTS = 2, OPERANDS = 6, ROWS = 1;  // dy, x; mean, mean_lo, a, k1, k1_lo, k2
+  static constexpr int INPUTS = 2, OPERANDS = 6, ROWS = 4;  // dy, x; mean, mean_lo, a, k1, k1_lo, k2
 
   static Doubles compute(const Doubles (&v)[2], const Doubles (&n)[6]) {
     Doubles d = (v[1] - n[0]) - n[1];

@@ -59,14 +59,29 @@ static inline Doubles fused(Doubles a, Doubles b, Doubles c) {
 #endif
 }
 
-// a·b + c for an a·b of at most 53 bits: the same with and without a fused operation.
-static inline Doubles plus_exact_product(Doubles a, Doubles b, Doubles c) {
+// a·b + c, rounded in some way or other.
+static inline Doubles roughly_fused(Doubles a, Doubles b, Doubles c) {
 #if defined(__FMA__) || defined(__aarch64__)
   return fused(a, b, c);
 #else
   return a * b + c;
 #endif
 }
+
+static inline GroupFloats roughly_fused(GroupFloats a, GroupFloats b, GroupFloats c) {
+#if defined(__AVX512F__)
+  return (GroupFloats)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined(__FMA__)
+  return (GroupFloats)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#elif defined(__aarch64__)
+  return (GroupFloats)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+#else
+  return a * b + c;
+#endif
+}
+
+// a·b + c for an a·b of at most 53 bits: the same with and without a fused operation.
+static inline Doubles plus_exact_product(Doubles a, Doubles b, Doubles c) { return roughly_fused(a, b, c); }
 
 // LANES neighbouring values, widened exactly.
 static inline Doubles load(const double* from) { return load_vector<Doubles>(from); }
