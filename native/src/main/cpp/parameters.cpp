@@ -102,6 +102,12 @@ struct RoundingBlock {
 
   // Calls compute(c) for every channel left; c counts from the block's first.
   template <class F> void finish(RoundingRoads& roads, const F& compute) const {
+    int64_t left = 0;
+    for (int64_t c = 0; c < channels; c++) left |= undecided[c];
+    if (left == 0) {
+      roads.estimate += channels;
+      return;
+    }
     for (int64_t c = 0; c < channels; c++) {
       if (undecided[c] != 0) {
         compute(c);

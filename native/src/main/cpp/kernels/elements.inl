@@ -218,11 +218,15 @@ static void compute_columns(const Block& block, const Arrays<Pass, T>& arrays,
   for (int64_t first = 0; first < folds * period; first += MOST) {
     int64_t count = folds * period - first < MOST ? folds * period - first : MOST;
     int64_t channel = first / block.inner % block.channels, index = first % block.inner;
-    for (int64_t j = 0; j < count; j++) {
+    int64_t once = count < period ? count : period;
+    for (int64_t j = 0; j < once; j++) {
       for (int i = 0; i < Pass::OPERANDS; i++) copies[i][j] = operands[i][channel];
       if (++index < block.inner) continue;
       index = 0;
       if (++channel == block.channels) channel = 0;
+    }
+    for (int64_t j = once; j < count; j += once) {
+      for (int i = 0; i < Pass::OPERANDS; i++) memcpy(copies[i] + j, copies[i], sizeof(double) * once);
     }
     compute_rows<STREAM>(arrays.at(first), rows, stride, count, columns);
   }
