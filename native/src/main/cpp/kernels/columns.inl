@@ -339,23 +339,23 @@ static bool sum_strip(S& strip, const A* a, const B* b, int64_t stride, int64_t 
   return missing;
 }
 
-// Takes the terms of a strip from the channels and gives them back: each column is a channel.
-template <bool SAME, class A, class B> static SHARED void take_terms(Strip<SAME, A, B>& strip, const bn_sums& sums) {
+// The terms of a strip at the start: those of the channels that its first columns are, and 0.
+template <bool SAME, class A, class B>
+static SHARED void take_terms(Strip<SAME, A, B>& strip, int64_t channels, const bn_sums& sums) {
+  int whole = strip.columns / GROUP * GROUP, copied = channels < whole ? (int)channels : whole;
   for (int k = 0; k < Kind<A, B>::TERMS; k++) {
     const double* from = sums.terms + k * sums.stride + strip.first;
-    int whole = strip.columns / GROUP * GROUP;
-    memcpy(strip.terms[k], from, sizeof(double) * whole);
-    memset(strip.terms[k] + whole, 0, sizeof(double) * (strip.slots() - whole));
-    for (int j = whole; j < strip.columns; j++) strip.terms[k][strip.slot_of(j)] = from[j];
+    memcpy(strip.terms[k], from, sizeof(double) * copied);
+    memset(strip.terms[k] + copied, 0, sizeof(double) * (strip.slots() - copied));
+    for (int j = whole; j < channels; j++) strip.terms[k][strip.slot_of(j)] = from[j];
   }
 }
 
-template <bool SAME, class A, class B> static SHARED void give_terms(const Strip<SAME, A, B>& strip, const bn_sums& sums) {
+// Gives the channels the terms of the first columns back.
+template <bool SAME, class A, class B>
+static SHARED void give_terms(const Strip<SAME, A, B>& strip, int64_t channels, const bn_sums& sums) {
   for (int k = 0; k < Kind<A, B>::TERMS; k++) {
-    double* to = sums.terms + k * sums.stride + strip.first;
-    int whole = strip.columns / GROUP * GROUP;
-    memcpy(to, strip.terms[k], sizeof(double) * whole);
-    for (int j = whole; j < strip.columns; j++) to[j] = strip.terms[k][strip.slot_of(j)];
+    memcpy(sums.terms + k * sums.stride + strip.first, strip.terms[k], sizeof(double) * channels);
   }
 }
 
@@ -375,8 +375,10 @@ template <class K, class V, int STRIDE> static void fold_terms(double (&terms)[K
   }
 }
 
-// Adds the terms of columns that are parts of channels to the channels. Returns whether limbs were missing.
-template <bool SAME, class A, class B> static SHARED bool add_terms(Strip<SAME, A, B>& strip, const bn_sums& sums) {
+// Gives the terms of a strip to the channels: those of its first columns were taken from channels, the others are parts of
+// channels. Returns whether limbs were missing.
+template <bool SAME, class A, class B>
+static SHARED bool return_terms(Strip<SAME, A, B>& strip, int64_t taken, const bn_sums& sums) {
   typedef Kind<A, B> K;
   for (int k = 0; k < K::TERMS; k++) {
     for (int j = strip.columns / GROUP * GROUP; j < strip.columns; j++) {
@@ -384,7 +386,7 @@ template <bool SAME, class A, class B> static SHARED bool add_terms(Strip<SAME, 
     }
   }
   int half = strip.columns / 2;
-  for (; 2 * half % strip.period == 0 && half % strip.period == 0; half /= 2) {
+  for (; taken < strip.columns && 2 * half % strip.period == 0 && half % strip.period == 0; half /= 2) {
     if (half % LANES == 0) {
       fold_terms<K, Doubles>(strip.terms, half);
     } else {
@@ -392,8 +394,9 @@ template <bool SAME, class A, class B> static SHARED bool add_terms(Strip<SAME, 
     }
     if (half % 2 != 0) break;
   }
+  give_terms(strip, taken, sums);
   bool missing = false;
-  for (int j = 0; j < strip.columns; j++) {
+  for (int64_t j = taken; j < strip.columns; j++) {
     ChannelSums channel = channel_sums<A, B>(sums, (strip.first + j) % strip.period / strip.inner);
     for (int k = 0; k < K::TERMS; k++) {
       if (strip.terms[k][j] != 0) missing |= add_number<A, B>(channel, k >= K::LINEAR_TERMS, strip.terms[k][j]);
@@ -411,22 +414,14 @@ static bool add_columns(const Block& block, const A* a, const B* b, const bn_sum
   strip.period = block.channels * block.inner;
   strip.inner = block.inner;
   bool missing = false;
-  // Columns from `from` of `rows` rows, `width` of them.
+  // `rows` rows of `width` columns. Where each channel is one column, or the first of some, its terms go on.
   auto sum = [&](const A* a, const B* b, int64_t stride, int64_t rows, int64_t width) {
     for (strip.first = 0; strip.first < width; strip.first += S::COLUMNS) {
       strip.columns = (int)(width - strip.first < S::COLUMNS ? width - strip.first : S::COLUMNS);
-      bool each_a_channel = block.inner == 1 && width == strip.period;
-      if (each_a_channel) {
-        take_terms(strip, sums);
-      } else {
-        memset(strip.terms, 0, sizeof strip.terms);
-      }
+      int64_t channels = block.inner > 1 ? 0 : width == strip.period ? strip.columns : strip.period;
+      take_terms(strip, channels, sums);
       missing |= sum_strip<SAME>(strip, a + strip.first, b + strip.first, stride, rows, sums);
-      if (each_a_channel) {
-        give_terms(strip, sums);
-      } else {
-        missing |= add_terms(strip, sums);
-      }
+      missing |= return_terms(strip, channels, sums);
     }
   };
   // Rows of few columns, or of columns that leave a group half empty, are folded while enough rows remain.
