@@ -397,10 +397,11 @@ static SHARED bool return_terms(Strip<SAME, A, B>& strip, int64_t taken, const b
   give_terms(strip, taken, sums);
   bool missing = false;
   for (int64_t j = taken; j < strip.columns; j++) {
+    bool any = false;
+    for (int k = 0; k < K::TERMS; k++) any |= strip.terms[k][j] != 0;
+    if (!any) continue;
     ChannelSums channel = channel_sums<A, B>(sums, (strip.first + j) % strip.period / strip.inner);
-    for (int k = 0; k < K::TERMS; k++) {
-      if (strip.terms[k][j] != 0) missing |= add_number<A, B>(channel, k >= K::LINEAR_TERMS, strip.terms[k][j]);
-    }
+    for (int k = 0; k < K::TERMS; k++) missing |= add_number<A, B>(channel, k >= K::LINEAR_TERMS, strip.terms[k][j]);
   }
   return missing;
 }
