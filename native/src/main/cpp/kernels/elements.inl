@@ -96,14 +96,15 @@ template <int COUNT> struct ColumnOperands {
   }
 };
 
+// As vectors: gcc 12 makes them anew in each iteration where they are numbers.
 template <int COUNT> struct ChannelOperands {
-  double operands[COUNT];
+  Doubles operands[COUNT];
 
   void get(int64_t, Doubles (&values)[COUNT]) const {
-    for (int i = 0; i < COUNT; i++) values[i] = broadcast(operands[i]);
+    for (int i = 0; i < COUNT; i++) values[i] = operands[i];
   }
   void get(int64_t, double (&values)[COUNT]) const {
-    for (int i = 0; i < COUNT; i++) values[i] = operands[i];
+    for (int i = 0; i < COUNT; i++) values[i] = operands[i][0];
   }
 };
 
@@ -193,7 +194,7 @@ static void compute_runs(const Block& block, const Arrays<Pass, T>& arrays,
                          const double* const (&operands)[Pass::OPERANDS]) {
   for (int64_t c = 0; c < block.channels; c++) {
     ChannelOperands<Pass::OPERANDS> of_channel;
-    for (int i = 0; i < Pass::OPERANDS; i++) of_channel.operands[i] = operands[i][c];
+    for (int i = 0; i < Pass::OPERANDS; i++) of_channel.operands[i] = broadcast(operands[i][c]);
     compute_rows<STREAM>(arrays.at(c * block.channel_stride), block.outer, block.outer_stride, block.inner, of_channel);
   }
 }
