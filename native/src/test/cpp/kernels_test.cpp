@@ -590,6 +590,11 @@ void check_input_gradient(Random& random, const Block& block, int kind, int oper
   for (std::vector<double>& values : p) {
     values = operands(random, block.channels, random.one_in(4) ? PLAIN : operand_kind);
   }
+  for (int lo : {1, 4}) {  // mean_lo and k1_lo: +0 with a power of two of values
+    if (random.one_in(3)) continue;
+    p[lo].assign(block.channels, 0.0);
+    if (random.one_in(3)) p[lo][random.below(block.channels)] = -0.0;
+  }
   InputGradient op = {p[0].data(), p[1].data(), p[2].data(), p[3].data(), p[4].data(), p[5].data()};
   std::vector<DX> expected(n, (DX)42.0), frozen(n, (DX)42.0);
   for_elements(block, [&](int64_t at, int64_t c) {

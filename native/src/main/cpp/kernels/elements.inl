@@ -254,3 +254,16 @@ static void compute_block(const Block& block, const Arrays<Pass, T>& arrays,
   }
   if (streamed) end_stream();
 }
+
+// To take away +0 changes nothing: a pass whose operands are all +0 in one place may do without them.
+static bool all_positive_zeros(int64_t count, const double* values) {
+  for (int64_t i = 0; i < count; i++) {
+    uint64_t bits;
+    memcpy(&bits, values + i, sizeof bits);
+    if (bits != 0) return false;
+  }
+  return true;
+}
+
+// With few values of a channel, looking at its operands takes longer than what it saves.
+static bool worth_a_look(const Block& block) { return block.outer * block.inner >= 16; }

@@ -14,7 +14,7 @@ struct NormalisePass {
   }
 };
 
-// Where mean_lo is +0, as with given statistics: taking it away changes nothing.
+// Where mean_lo is +0, as with given statistics.
 struct GivenNormalisePass {
   static constexpr int INPUTS = 1, OPERANDS = 3, ROWS = 4;  // x; mean, a, β
 
@@ -24,15 +24,6 @@ struct GivenNormalisePass {
     return __builtin_fma(x[0] - n[0], n[1], n[2]);  // (F5) with d = x − mean
   }
 };
-
-static bool all_positive_zeros(int64_t count, const double* values) {
-  for (int64_t i = 0; i < count; i++) {
-    uint64_t bits;
-    memcpy(&bits, values + i, sizeof bits);
-    if (bits != 0) return false;
-  }
-  return true;
-}
 
 // Types that differ, and f16.
 template <class X, class Y>
@@ -60,8 +51,7 @@ static void normalise_to(const Block& block, const X* x_values, const Normalisat
 template <class X, class Y>
 static void normalise(const Block& block, const void* x, const Normalisation& n, void* y, bool streamed) {
   if constexpr (std::is_same_v<X, Y> && !std::is_same_v<X, Half>) {
-    const int64_t worth_a_look = 16;  // values of a channel; with few, looking takes longer than what it saves
-    if (block.outer * block.inner >= worth_a_look && all_positive_zeros(block.channels, n.mean_lo)) {
+    if (worth_a_look(block) && all_positive_zeros(block.channels, n.mean_lo)) {
       const double* const operands[3] = {n.mean, n.a, n.beta};
       return compute_block<GivenNormalisePass, X>(block, {{(const X*)x}, (Y*)y}, operands, streamed);
     }
