@@ -192,13 +192,14 @@ static inline void sum_rows(Registers& r, const A* a, const B* b, int64_t stride
   }
 }
 
-// Asks for ROWS rows of a group, once for each line of memory.
+// Asks for ROWS rows of a group, twice for each line where a group is half of one. (Measured beyond the cache: to ask once
+// takes 1.1 to 1.4 times as long, to ask before the sums instead of after them up to 1.3 times.)
 template <int ROWS, class A> static inline void prefetch_rows(const A* a, int64_t stride) {
   BN_UNROLL_8
   for (int row = 0; row < ROWS; row++) __builtin_prefetch(a + row * stride, 0, 2);
 }
 
-// Adds ROWS rows to neighbouring groups, and asks for the rows that follow.
+// Adds ROWS rows to neighbouring groups, and asks for those that follow.
 template <int ROWS, bool SAME, class WideA, class WideB, class A, class B>
 static SHARED void sum_groups(Accumulators<SAME, WideA, WideB>* groups, int64_t count, const A* a, const B* b,
                               int64_t stride) {
