@@ -7,8 +7,11 @@
 //   Pass::compute(inputs, operands)  the result of LANES elements, before it is rounded to its type
 //   Pass::element(inputs, operands)  the result of one
 
-// A group of results, rounded to its type. Of NaNs it only takes note (all of them become the one NaN later): a witness
-// adds products of results, and is NaN where a factor was. That it may be NaN without (∞·0, ∞ − ∞) costs time only.
+// The one NaN for every NaN.
+template <class V> static inline V canonical(V value, V nan) { return value == value ? value : nan; }
+
+// A group of results, rounded to its type. To know whether there are NaNs, a witness adds products of results: it is NaN
+// where a factor was. That it may be NaN without (∞·0, ∞ − ∞) costs time only.
 template <class T> struct Group;
 
 template <> struct Group<double> {
@@ -16,6 +19,12 @@ template <> struct Group<double> {
   Doubles first, second;
 
   Group(Doubles first, Doubles second) : first(first), second(second) {}
+
+  void make_canonical() {
+    const Doubles nan = broadcast(__builtin_nan(""));
+    first = canonical(first, nan);
+    second = canonical(second, nan);
+  }
 
   static void witness(const Group& a, const Group& b, Vector& nan) {
     nan = roughly_fused(a.first, b.first, nan);
@@ -59,6 +68,8 @@ template <> struct Group<float> {
 #endif
   }
 
+  void make_canonical() { values = canonical(values, GroupFloats{} + __builtin_nanf("")); }
+
   static void witness(const Group& a, const Group& b, Vector& nan) { nan = roughly_fused(a.values, b.values, nan); }
 
   void store(float* to, bool streamed) const {
@@ -72,7 +83,6 @@ template <> struct Group<float> {
   }
 };
 
-// The one NaN for every NaN.
 template <class T> static SHARED void make_canonical(T* values, int64_t count) {
   for (int64_t i = 0; i < count; i++) values[i] = rounded<T>(values[i]);
 }
@@ -129,8 +139,8 @@ static inline void compute_element(const Arrays<Pass, T>& arrays, int64_t j, con
   arrays.result[j] = rounded<T>(Pass::element(inputs, numbers));
 }
 
-// ROWS rows, `stride` apart. Returns whether there may have been NaNs.
-template <bool STREAM, int ROWS, class Pass, class T, class Operands>
+// ROWS rows, `stride` apart. Returns whether there may have been NaNs. NANS says that there are some, as a rule.
+template <bool STREAM, bool NANS, int ROWS, class Pass, class T, class Operands>
 static SHARED bool compute_rows_at_once(Arrays<Pass, T> arrays, int64_t stride, int64_t count, Operands operands) {
   int64_t j = 0;
   if (STREAM) {
@@ -155,9 +165,11 @@ static SHARED bool compute_rows_at_once(Arrays<Pass, T> arrays, int64_t stride, 
     BN_UNROLL_4
     for (int row = 0; row < ROWS; row += PAIR) {
       Group<T> group(results[row][0], results[row][1]), next(results[row + PAIR - 1][0], results[row + PAIR - 1][1]);
+      if (NANS) group.make_canonical();
+      if (NANS && PAIR == 2) next.make_canonical();
       group.store(arrays.result + row * stride + j, STREAM);
       if (PAIR == 2) next.store(arrays.result + (row + 1) * stride + j, STREAM);
-      Group<T>::witness(group, next, nan);
+      if (!NANS) Group<T>::witness(group, next, nan);
     }
   }
   bool any_nan = any(nan != nan);
@@ -169,22 +181,19 @@ static SHARED bool compute_rows_at_once(Arrays<Pass, T> arrays, int64_t stride, 
 }
 
 // Several rows at once load operands less often. Not where results are streamed: rows whose results lie a multiple of
-// 4 KiB apart evict each other on their way to memory (measured: 4 times as slow). Where there are NaNs results are needed
-// again, so no more of them are streamed.
+// 4 KiB apart evict each other on their way to memory (measured: 4 times as slow). Streamed NaNs would have to be read back
+// from there, so after the first ones each vector is asked for them.
 template <bool STREAM, class Pass, class T, class Operands>
 static void compute_rows(const Arrays<Pass, T>& arrays, int64_t rows, int64_t stride, int64_t count,
                          const Operands& operands) {
+  constexpr int MOST = STREAM ? 1 : Pass::ROWS;
   int64_t row = 0;
-  if (STREAM) {
-    for (bool any_nan = false; row < rows && !any_nan; row++) {
-      any_nan = compute_rows_at_once<true, 1>(arrays.at(row * stride), stride, count, operands);
-    }
-  }
-  for (; row + Pass::ROWS <= rows; row += Pass::ROWS) {
-    compute_rows_at_once<false, Pass::ROWS>(arrays.at(row * stride), stride, count, operands);
+  bool any_nan = false;
+  for (; row + MOST <= rows && !(STREAM && any_nan); row += MOST) {
+    any_nan = compute_rows_at_once<STREAM, false, MOST>(arrays.at(row * stride), stride, count, operands);
   }
   for (; row < rows; row++) {
-    compute_rows_at_once<false, 1>(arrays.at(row * stride), stride, count, operands);
+    compute_rows_at_once<STREAM, STREAM, 1>(arrays.at(row * stride), stride, count, operands);
   }
 }
 
