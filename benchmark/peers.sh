@@ -28,21 +28,19 @@ if [ $# = 0 ]; then
     NC:262144x64:F16 NCHW:32x256x56x56:F16
 fi
 
-# The young generation of the Java heap for its part: a warm-up goes through it more than once, so that no turn pays for
-# pages that are touched for the first time (measured for 256×64: 6 of 24 µs).
-young=64m
-
 peers=benchmark/peers/target
 {
   sh benchmark/machine.sh benchmark/peers.sh "$@"
   tr : '\n' <$peers/classpath | sed -n 's|.*/\([^/]*\)-linux-x86_64\.jar$|peer: \1|p'
   echo
 } >>"$record"
+# The young generation of the Java heap is so small for its part: the warm-up of a short pass goes through it more than once,
+# so that no turn pays for pages that are touched for the first time (measured for 256×64: 6 of 24 µs).
 for threads in ${THREADS:-1 2}; do
   for workload in "$@"; do
     echo "$threads threads, $workload" >&2
     # shellcheck disable=SC2086
-    OMP_NUM_THREADS=$threads "$(sh build/tools.sh)/bin/java" -XX:MaxDirectMemorySize=4g -Xmn$young \
+    OMP_NUM_THREADS=$threads "$(sh build/tools.sh)/bin/java" -XX:MaxDirectMemorySize=4g -Xmn64m \
       -cp "$(echo $peers/batchnorm-peers-*.jar):$(cat $peers/classpath)" \
       dev.batchnorm.peers.SideBySide "$threads" "${TURNS:-15}" "$result" "$workload" \
       ${PASSES:-train inference backward}

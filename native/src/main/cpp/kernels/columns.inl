@@ -352,14 +352,6 @@ static SHARED void take_terms(Strip<SAME, A, B>& strip, int64_t channels, const 
   }
 }
 
-// Gives the channels the terms of the first columns back.
-template <bool SAME, class A, class B>
-static SHARED void give_terms(const Strip<SAME, A, B>& strip, int64_t channels, const bn_sums& sums) {
-  for (int k = 0; k < Kind<A, B>::TERMS; k++) {
-    memcpy(sums.terms + k * sums.stride + strip.first, strip.terms[k], sizeof(double) * channels);
-  }
-}
-
 // Adds columns [half, 2·half) of a strip's terms to columns [0, half); what no term can hold stays where it was.
 template <class K, class V, int STRIDE> static void fold_terms(double (&terms)[K::TERMS][STRIDE], int half) {
   for (int j = 0; j < half; j += sizeof(V) / sizeof(double)) {
@@ -395,7 +387,9 @@ static SHARED bool return_terms(Strip<SAME, A, B>& strip, int64_t taken, const b
     }
     if (half % 2 != 0) break;
   }
-  give_terms(strip, taken, sums);
+  for (int k = 0; k < K::TERMS; k++) {
+    memcpy(sums.terms + k * sums.stride + strip.first, strip.terms[k], sizeof(double) * taken);
+  }
   bool missing = false;
   for (int64_t j = taken; j < strip.columns; j++) {
     bool any = false;

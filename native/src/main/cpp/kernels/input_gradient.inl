@@ -17,7 +17,7 @@ struct InputGradientPass {
   }
 };
 
-// Where mean_lo and k1_lo are +0, as with a power of two of values a channel.
+// Where mean_lo and k1_lo are +0, as often with a power of two of values a channel.
 struct ShortInputGradientPass {
   static constexpr int INPUTS = 2, OPERANDS = 4, ROWS = 4;  // dy, x; mean, a, k1, k2
 

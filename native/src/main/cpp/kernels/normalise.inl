@@ -14,8 +14,8 @@ struct NormalisePass {
   }
 };
 
-// Where mean_lo is +0, as with given statistics.
-struct GivenNormalisePass {
+// Where mean_lo is +0, as with given statistics, and often with a power of two of values a channel.
+struct ShortNormalisePass {
   static constexpr int INPUTS = 1, OPERANDS = 3, ROWS = 4;  // x; mean, a, β
 
   static Doubles compute(const Doubles (&x)[1], const Doubles (&n)[3]) { return fused(x[0] - n[0], n[1], n[2]); }
@@ -53,7 +53,7 @@ static void normalise(const Block& block, const void* x, const Normalisation& n,
   if constexpr (std::is_same_v<X, Y> && !std::is_same_v<X, Half>) {
     if (worth_a_look(block) && all_positive_zeros(block.channels, n.mean_lo)) {
       const double* const operands[3] = {n.mean, n.a, n.beta};
-      return compute_block<GivenNormalisePass, X>(block, {{(const X*)x}, (Y*)y}, operands, streamed);
+      return compute_block<ShortNormalisePass, X>(block, {{(const X*)x}, (Y*)y}, operands, streamed);
     }
     const double* const operands[4] = {n.mean, n.mean_lo, n.a, n.beta};
     compute_block<NormalisePass, X>(block, {{(const X*)x}, (Y*)y}, operands, streamed);
