@@ -150,6 +150,7 @@ static SHARED bool compute_rows_at_once(Arrays<Pass, T> arrays, int64_t stride, 
   typename Group<T>::Vector nan = {};
   int64_t first = j;
   for (; j + GROUP <= count; j += GROUP) {
+    for (int i = 0; STREAM && i < Pass::INPUTS; i++) prefetch_ahead(arrays.inputs[i] + j);
     Doubles results[ROWS][2];
     BN_UNROLL_2
     for (int half = 0; half < 2; half++) {

@@ -82,18 +82,14 @@ static inline double sum_of_lanes(Doubles first, Doubles second) {
   return sum;
 }
 
-// Bytes that are asked for ahead: the processor's own looking ahead ends with a page. (Measured beyond the cache, f32:
-// 0.65 ns a value without, 0.50 with it.)
-constexpr int AHEAD = 2048;
-
 // Adds whole groups. A function by itself, so that the accumulators stay in registers.
 template <bool SAME, class WideA, class WideB, class A, class B>
 static SHARED void add_groups(Accumulators<SAME, WideA, WideB>& registers, const A* a, const B* b, int64_t count) {
   Accumulators<SAME, WideA, WideB> r;
   copy(r, registers);
   for (int64_t i = 0; i < count; i += GROUP) {
-    __builtin_prefetch((const char*)(a + i) + AHEAD);
-    if (!SAME) __builtin_prefetch((const char*)(b + i) + AHEAD);
+    prefetch_ahead(a + i);
+    if (!SAME) prefetch_ahead(b + i);
     r.add(a + i, b + i);
   }
   copy(registers, r);

