@@ -24,8 +24,8 @@ import org.bytedeco.pytorch.global.torch;
  */
 public final class SideBySide {
   private static final String HEADER =
-      "layout,shape,dtype,offset,pass,threads,candidate,median_ms,min_ms,max_ms,turns,runs,"
-          + "others_percent,max_ulp,max_abs,note\n";
+      "layout,shape,dtype,offset,pass,threads,candidate,median_ms,min_ms,max_ms,ratio,turns,"
+          + "runs,others_percent,max_ulp,max_abs,note\n";
 
   /**
    * A peer farther away than this on N(0,1) was not asked for the same thing. It must be that far:
@@ -74,7 +74,7 @@ public final class SideBySide {
   private void compare(Pass pass) throws InterruptedException {
     List<Candidate> candidates = new ArrayList<>();
     candidates.add(new Batchnorm(work, pass, engine));
-    candidates.addAll(OneDnn.candidates(work, pass, why -> write(pass, "oneDNN", ",,,,,,,", why)));
+    candidates.addAll(OneDnn.candidates(work, pass, why -> write(pass, "oneDNN", ",,,,,,,,", why)));
     candidates.add(new Torch(work, pass));
     List<Truth.Errors> errors = check(pass, candidates);
 
@@ -134,10 +134,11 @@ public final class SideBySide {
   private String text(Times times, double others) {
     return String.format(
         Locale.ROOT,
-        "%.5g,%.5g,%.5g,%d,%d,%.1f,",
+        "%.5g,%.5g,%.5g,%.4g,%d,%d,%.1f,",
         times.median(),
         times.least(),
         times.most(),
+        times.ratio(),
         turns,
         times.runs(),
         others);

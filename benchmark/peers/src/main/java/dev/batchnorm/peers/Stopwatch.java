@@ -25,9 +25,11 @@ final class Stopwatch {
   /**
    * What turns took, in milliseconds a run.
    *
+   * @param ratio of the first candidate's time to this one's in the same turn, the median: the
+   *     machine may be twice as fast in one turn as in another, and medians come from any of them
    * @param runs in each turn
    */
-  record Times(double median, double least, double most, int runs) {}
+  record Times(double median, double least, double most, double ratio, int runs) {}
 
   /** Seconds a call takes. */
   static Timed timed(Runnable call) {
@@ -53,12 +55,21 @@ final class Stopwatch {
     }
     List<Times> times = new ArrayList<>();
     for (int i = 0; i < runs.length; i++) {
-      double[] sorted = milliseconds[i];
+      double[] sorted = milliseconds[i].clone();
       Arrays.sort(sorted);
-      double median = (sorted[(turns - 1) / 2] + sorted[turns / 2]) / 2;
-      times.add(new Times(median, sorted[0], sorted[turns - 1], runs[i]));
+      double[] ratios = new double[turns];
+      for (int turn = 0; turn < turns; turn++) {
+        ratios[turn] = milliseconds[0][turn] / milliseconds[i][turn];
+      }
+      Arrays.sort(ratios);
+      times.add(
+          new Times(median(sorted), sorted[0], sorted[turns - 1], median(ratios), runs[i]));
     }
     return times;
+  }
+
+  private static double median(double[] sorted) {
+    return (sorted[(sorted.length - 1) / 2] + sorted[sorted.length / 2]) / 2;
   }
 
   private static double warmUp(Timed candidate) {
