@@ -110,6 +110,10 @@ template <int COUNT> struct ColumnOperands {
 template <int COUNT> struct ChannelOperands {
   Doubles operands[COUNT];
 
+  ChannelOperands(const double* const (&of_channels)[COUNT], int64_t channel) {
+    for (int i = 0; i < COUNT; i++) operands[i] = broadcast(of_channels[i][channel]);
+  }
+
   void get(int64_t, Doubles (&values)[COUNT]) const {
     for (int i = 0; i < COUNT; i++) values[i] = operands[i];
   }
@@ -198,13 +202,85 @@ static void compute_rows(const Arrays<Pass, T>& arrays, int64_t rows, int64_t st
   }
 }
 
-// Channels whose values are neighbours.
+// One group, with operands for each half. NANS as above.
+template <bool STREAM, bool NANS, class Pass, class T>
+static inline void compute_group(const Arrays<Pass, T>& arrays, int64_t j, const Doubles (&first)[Pass::OPERANDS],
+                                 const Doubles (&second)[Pass::OPERANDS], typename Group<T>::Vector& nan) {
+  Doubles inputs[2][Pass::INPUTS];
+  for (int i = 0; i < Pass::INPUTS; i++) {
+    if (STREAM) prefetch_ahead(arrays.inputs[i] + j);
+    inputs[0][i] = load(arrays.inputs[i] + j);
+    inputs[1][i] = load(arrays.inputs[i] + j + LANES);
+  }
+  Group<T> group(Pass::compute(inputs[0], first), Pass::compute(inputs[1], second));
+  if (NANS) group.make_canonical();
+  group.store(arrays.result + j, STREAM);
+  if (!NANS) Group<T>::witness(group, group, nan);
+}
+
+// The runs of neighbouring channels of one sample, in the order of memory: a group may hold the end of one run and the
+// beginning of the next. A run is a group at least. Returns whether there may have been NaNs.
+template <bool STREAM, bool NANS, class Pass, class T>
+static SHARED bool compute_neighbouring_runs(Arrays<Pass, T> arrays, int64_t channels, int64_t inner,
+                                             const double* const (&operands)[Pass::OPERANDS]) {
+  const int64_t count = channels * inner;
+  if (count == 0) return false;
+  int64_t j = 0, c = 0, end = inner;
+  ChannelOperands<Pass::OPERANDS> of_channel(operands, c);
+  if (STREAM) {
+    int64_t before = (int64_t)(-(uintptr_t)arrays.result % (GROUP * sizeof(T)) / sizeof(T));
+    for (; j < before && j < count; j++) compute_element<Pass>(arrays, j, of_channel);
+  }
+  typename Group<T>::Vector nan = {};
+  const int64_t first = j;
+  while (j + GROUP <= count) {
+    for (; j + GROUP <= end; j += GROUP) {
+      compute_group<STREAM, NANS>(arrays, j, of_channel.operands, of_channel.operands, nan);
+    }
+    if (end == count) break;
+    ChannelOperands<Pass::OPERANDS> of_next(operands, ++c);
+    if (j < end) {
+      Doubles halves[2][Pass::OPERANDS];
+      for (int half = 0; half < 2; half++) {
+        Longs ended = half_of(first_lanes((int)(end - j)), half);
+        for (int i = 0; i < Pass::OPERANDS; i++) {
+          halves[half][i] = ended ? of_channel.operands[i] : of_next.operands[i];
+        }
+      }
+      compute_group<STREAM, NANS>(arrays, j, halves[0], halves[1], nan);
+      j += GROUP;
+    }
+    of_channel = of_next;
+    end += inner;
+  }
+  bool any_nan = any(nan != nan);
+  if (any_nan) make_canonical(arrays.result + first, j - first);
+  for (; j < count; j++) compute_element<Pass>(arrays, j, of_channel);
+  return any_nan;
+}
+
+// Channels whose values are neighbours, and which are neighbours themselves. After the first NaNs each vector is asked for
+// them.
+template <bool STREAM, class Pass, class T>
+static void compute_samples(const Block& block, const Arrays<Pass, T>& arrays,
+                            const double* const (&operands)[Pass::OPERANDS]) {
+  bool any_nan = false;
+  for (int64_t o = 0; o < block.outer; o++) {
+    Arrays<Pass, T> sample = arrays.at(o * block.outer_stride);
+    if (any_nan) {
+      compute_neighbouring_runs<STREAM, true>(sample, block.channels, block.inner, operands);
+    } else {
+      any_nan = compute_neighbouring_runs<STREAM, false>(sample, block.channels, block.inner, operands);
+    }
+  }
+}
+
+// Pieces of such runs.
 template <bool STREAM, class Pass, class T>
 static void compute_runs(const Block& block, const Arrays<Pass, T>& arrays,
                          const double* const (&operands)[Pass::OPERANDS]) {
   for (int64_t c = 0; c < block.channels; c++) {
-    ChannelOperands<Pass::OPERANDS> of_channel;
-    for (int i = 0; i < Pass::OPERANDS; i++) of_channel.operands[i] = broadcast(operands[i][c]);
+    ChannelOperands<Pass::OPERANDS> of_channel(operands, c);
     compute_rows<STREAM>(arrays.at(c * block.channel_stride), block.outer, block.outer_stride, block.inner, of_channel);
   }
 }
@@ -244,25 +320,32 @@ static void compute_columns(const Block& block, const Arrays<Pass, T>& arrays,
   if (rest > 0) compute_rows<STREAM>(arrays.at(rows * stride), 1, 0, rest * period, columns);
 }
 
-// Fewer bytes of a run than this are not streamed: its ends share lines with its neighbours'.
-constexpr int64_t SHORT_RUN = 512;
+template <bool STREAM, class Pass, class T>
+static void compute_in_order(const Block& block, const Arrays<Pass, T>& arrays,
+                             const double* const (&operands)[Pass::OPERANDS]) {
+  if (block.channel_stride != block.inner) {
+    compute_runs<STREAM>(block, arrays, operands);
+  } else if (block.inner < GROUP) {
+    compute_columns<STREAM>(block, arrays, operands);
+  } else {
+    compute_samples<STREAM>(block, arrays, operands);
+  }
+}
+
+// Fewer bytes in one piece than this are not streamed: their ends share lines with others.
+constexpr int64_t SHORT_PIECE = 512;
 
 template <class Pass, class T>
 static void compute_block(const Block& block, const Arrays<Pass, T>& arrays,
                           const double* const (&operands)[Pass::OPERANDS], bool streamed) {
-  streamed &= (uintptr_t)arrays.result % sizeof(T) == 0;
-  if (block.inner < 8 && block.channel_stride == block.inner) {
-    if (streamed) {
-      compute_columns<true>(block, arrays, operands);
-    } else {
-      compute_columns<false>(block, arrays, operands);
-    }
-  } else if (streamed && block.inner * (int64_t)sizeof(T) >= SHORT_RUN) {
-    compute_runs<true>(block, arrays, operands);
+  int64_t sample = block.channels * block.inner, piece = block.inner;
+  if (block.channel_stride == block.inner) piece = block.outer_stride == sample ? block.outer * sample : sample;
+  if (streamed && piece * (int64_t)sizeof(T) >= SHORT_PIECE && (uintptr_t)arrays.result % sizeof(T) == 0) {
+    compute_in_order<true>(block, arrays, operands);
+    end_stream();
   } else {
-    compute_runs<false>(block, arrays, operands);
+    compute_in_order<false>(block, arrays, operands);
   }
-  if (streamed) end_stream();
 }
 
 // To take away +0 changes nothing: a pass whose operands are all +0 in one place may do without them.

@@ -23,6 +23,14 @@ template <class A, class B> struct Runs {
   Rest rest;
   static constexpr bool F16 = BOTH_F16<A, B>;
 
+  // Those that lie so much farther on.
+  Runs at(int64_t offset) const {
+    Runs runs = *this;
+    runs.a += offset;
+    runs.b += offset;
+    return runs;
+  }
+
   Rest rest_of_length() const {
     Rest rest;
     rest.count = (int)(length % GROUP);
@@ -41,24 +49,23 @@ template <class A, class B> struct Runs {
     return rest;
   }
 
-  // Hands all values to add(a, b, count) in whole groups, the rest of each run filled up with zeros, or to add_rest(a, b)
-  // to be masked.
-  template <class Add, class AddRest> void each(const Add& add, const AddRest& add_rest) const {
-    for (int64_t run = 0; run < count; run++) {
-      const A* from_a = a + run * stride;
-      const B* from_b = b + run * stride;
-      if (length >= GROUP) add(from_a, from_b, length - rest.count);
-      if (rest.count == 0) continue;
-      if (length > GROUP) {
-        add_rest(from_a + length - GROUP, from_b + length - GROUP);
-      } else {
-        A copy_a[GROUP] = {};
-        B copy_b[GROUP] = {};
-        memcpy(copy_a, from_a, length * sizeof(A));
-        memcpy(copy_b, from_b, length * sizeof(B));
-        add(copy_a, copy_b, GROUP);
-      }
+  // Hands the run from an element on to add(a, b, length, rest): one shorter than a group is filled up with zeros.
+  template <class Add> void one(int64_t at, const Add& add) const {
+    const A* from_a = a + at;
+    const B* from_b = b + at;
+    if (length >= GROUP) {
+      add(from_a, from_b, length, rest);
+    } else {
+      A copy_a[GROUP] = {};
+      B copy_b[GROUP] = {};
+      memcpy(copy_a, from_a, length * sizeof(A));
+      memcpy(copy_b, from_b, length * sizeof(B));
+      add(copy_a, copy_b, GROUP, Rest{});
     }
+  }
+
+  template <class Add> void each(const Add& add) const {
+    for (int64_t run = 0; run < count; run++) one(run * stride, add);
   }
 };
 
@@ -82,16 +89,18 @@ static inline double sum_of_lanes(Doubles first, Doubles second) {
   return sum;
 }
 
-// Adds whole groups. A function by itself, so that the accumulators stay in registers.
+// Adds a run of a group at least. A function by itself, so that the accumulators stay in registers.
 template <bool SAME, class WideA, class WideB, class A, class B>
-static SHARED void add_groups(Accumulators<SAME, WideA, WideB>& registers, const A* a, const B* b, int64_t count) {
+static SHARED void add_run(Accumulators<SAME, WideA, WideB>& registers, const A* a, const B* b, int64_t length,
+                           const Rest& rest) {
   Accumulators<SAME, WideA, WideB> r;
   copy(r, registers);
-  for (int64_t i = 0; i < count; i += GROUP) {
+  for (int64_t i = 0; i + GROUP <= length; i += GROUP) {
     prefetch_ahead(a + i);
     if (!SAME) prefetch_ahead(b + i);
     r.add(a + i, b + i);
   }
+  if (rest.count > 0) r.add_rest(a + length - GROUP, b + length - GROUP, rest);
   copy(registers, r);
 }
 
@@ -114,8 +123,12 @@ template <bool SAME, class A, class B> struct ChannelOfRuns {
 
   template <class Runs> SHARED void sum(const Runs& runs, Registers& r) const {
     clear_registers(r);
-    runs.each([&](auto* a, auto* b, int64_t count) { add_groups(r, a, b, count); },
-              [&](auto* a, auto* b) { r.add_rest(a, b, runs.rest); });
+    runs.each([&](auto* a, auto* b, int64_t length, const Rest& rest) { add_run(r, a, b, length, rest); });
+    unite_sizes(r);
+  }
+
+  // The sizes that each lane has met, for all of them.
+  static void unite_sizes(Registers& r) {
     r.smallest_a = smallest_of(r.smallest_a);
     if constexpr (!SAME) {
       r.largest_a[0] = largest_of(r.largest_a[0]);
@@ -186,25 +199,27 @@ template <bool SAME, class A, class B> struct ChannelOfRuns {
     return missing;
   }
 
-  // Adds a tile of runs, at most 2^T groups. Returns whether limbs were missing.
-  template <class Runs> SHARED bool add_tile(const Runs& runs, int t) {
-    Registers r;
+  // Adds a tile of runs, at most 2^T groups, that `r` has summed. Returns whether limbs were missing.
+  template <class Runs> SHARED bool settle(const Runs& runs, int t, Registers& r) {
     Windows all, each;
-    auto sum_all = [&] {
-      sum(runs, r);
+    auto look = [&] {
       all = windows(r, t, runs.F16);
       each = windows(r, T, runs.F16);
     };
-    sum_all();
+    auto sum_again = [&] {
+      sum(runs, r);
+      look();
+    };
+    look();
     roads->tiles++;
     if (SAME && !exact(all) && !exact(each)) {  // a window too high tells little of small squares
       start = start_linear = 0;
-      sum_all();
+      sum_again();
     }
     if (!exact(all) && !exact(each) && each.possible()[0] != 0) {
       roads->again++;
       start_at_best(all.possible()[0] != 0 ? all : each);
-      sum_all();
+      sum_again();
     }
     bool missing;
     if (exact(all)) {
@@ -222,10 +237,10 @@ template <bool SAME, class A, class B> struct ChannelOfRuns {
     bool missing = false;
     if (regular) {
       Expansions<SAME, A, B> expansions = {};
-      auto add = [&](auto* a, auto* b, int64_t count) {
-        for (int64_t i = 0; i < count; i += GROUP) expansions.add(a + i, b + i);
-      };
-      runs.each(add, [&](auto* a, auto* b) { expansions.add_rest(a, b, runs.rest); });
+      runs.each([&](auto* a, auto* b, int64_t length, const Rest& rest) {
+        for (int64_t i = 0; i + GROUP <= length; i += GROUP) expansions.add(a + i, b + i);
+        if (rest.count > 0) expansions.add_rest(a + length - GROUP, b + length - GROUP, rest);
+      });
       if (!any(expansions.rest[0] | expansions.rest[1])) {
         roads->expanded++;
         for (int j = 0; j < GROUP; j++) missing |= expansions.drain(j, sums);
@@ -245,16 +260,24 @@ template <bool SAME, class A, class B> struct ChannelOfRuns {
 
 static inline int log_of(int64_t count) { return count <= 1 ? 0 : 64 - __builtin_clzll((uint64_t)count - 1); }
 
+// Channels whose runs are added by turns, sample by sample, so that memory is read in its order.
+constexpr int CHANNELS_AT_ONCE = 64;
+
 // Adds a block to the sums of its channels. Returns whether limbs were missing; then the sums are spoilt.
 template <bool SAME, class A, class B>
 static bool add_runs(const Block& block, const A* a, const B* b, const bn_sums& sums, SumRoads* roads) {
+  typedef ChannelOfRuns<SAME, Wide<A>, Wide<B>> Channel;
   // A tile is some whole runs, or a piece of a run.
   int64_t groups = (block.inner + GROUP - 1) / GROUP;
   int64_t runs_at_once = groups < TILE_GROUPS ? TILE_GROUPS / groups : 1;
   int64_t length_at_once = groups < TILE_GROUPS ? block.inner : TILE_GROUPS * GROUP;
+  int64_t channels_at_once = runs_at_once > 1 ? CHANNELS_AT_ONCE : 1;
   bool missing = false;
-  for (int64_t c = 0; c < block.channels; c++) {
-    ChannelOfRuns<SAME, Wide<A>, Wide<B>> channel = {channel_sums<Wide<A>, Wide<B>>(sums, c), roads};
+  for (int64_t c = 0; c < block.channels; c += channels_at_once) {
+    int count = (int)(block.channels - c < channels_at_once ? block.channels - c : channels_at_once);
+    Channel channels[CHANNELS_AT_ONCE];
+    typename Channel::Registers registers[CHANNELS_AT_ONCE];
+    for (int i = 0; i < count; i++) channels[i] = {channel_sums<Wide<A>, Wide<B>>(sums, c + i), roads};
     for (int64_t outer = 0; outer < block.outer; outer += runs_at_once) {
       for (int64_t first = 0; first < block.inner; first += length_at_once) {
         int64_t at = outer * block.outer_stride + c * block.channel_stride + first;
@@ -263,8 +286,22 @@ static bool add_runs(const Block& block, const A* a, const B* b, const bn_sums& 
         if (runs.length > block.inner - first) runs.length = block.inner - first;
         runs.rest = runs.rest_of_length();
         int t = log_of(runs.count * runs.length);
-        if (outer == 0 && first == 0) channel.guess(runs, t);
-        missing |= channel.add_tile(runs, t);
+        for (int i = 0; i < count; i++) {
+          if (outer == 0 && first == 0) channels[i].guess(runs.at(i * block.channel_stride), t);
+          channels[i].clear_registers(registers[i]);
+        }
+        for (int64_t run = 0; run < runs.count; run++) {
+          for (int i = 0; i < count; i++) {
+            int64_t at = run * runs.stride + i * block.channel_stride;
+            runs.one(at, [&](auto* a, auto* b, int64_t length, const Rest& rest) {
+              add_run(registers[i], a, b, length, rest);
+            });
+          }
+        }
+        for (int i = 0; i < count; i++) {
+          channels[i].unite_sizes(registers[i]);
+          missing |= channels[i].settle(runs.at(i * block.channel_stride), t, registers[i]);
+        }
       }
     }
   }

@@ -197,6 +197,13 @@ static inline Ints group_of(Longs first, Longs second) {
   return load_vector<Ints>(halves);
 }
 
+// −1 in the first `count` lanes, 0 in the others.
+static inline Ints first_lanes(int count) {
+  Ints lanes;
+  for (int i = 0; i < GROUP; i++) lanes[i] = i;
+  return lanes < count;
+}
+
 // Whether a lane is not 0.
 template <class V> static inline bool any(V mask) {
   uint64_t words[sizeof(V) / 8], all = 0;
