@@ -119,6 +119,8 @@ const bn_view CUTS[] = {
     {1, 65537, 1},   // one row
     {1, 2, 32768},   // two parts exactly
     {1, 1, 65535},   // one part short of two
+    {520, 4109, 1},  // long rows, beyond the caches on one thread: f32
+    {260, 4109, 1},  // and f64
     {0, 5, 3},      {3, 0, 5}, {3, 5, 0}, {1, 1, 1},
 };
 
