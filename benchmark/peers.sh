@@ -20,7 +20,7 @@ if [ $# = 0 ]; then
   rm -f "$result" "$record"
   for type in F32 F64; do
     for shape in NC:256x64 NC:4096x256 NC:65536x64 NC:262144x64 NC:65536x1024 NC:16777216x4 NC:4x1000000 \
-      NCHW:32x256x56x56 NHWC:32x56x56x256; do
+      NCHW:32x256x56x56 NCHW:32x1024x14x14 NCHW:256x512x7x7 NHWC:32x56x56x256; do
       set -- "$@" "$shape:$type"
     done
   done
