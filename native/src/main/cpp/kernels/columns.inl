@@ -426,6 +426,7 @@ static bool add_columns(const Block& block, const A* a, const B* b, const bn_sum
   strip.roads = SumRoads{};
   strip.period = block.channels * block.inner;
   strip.inner = block.inner;
+  // Without memory for long strips, rows are read in pieces.
   if (strip.period > S::COLUMNS && block.outer * strip.period * (int64_t)sizeof(A) > cached) {
     large_room = aligned_alloc(64, (sizeof(LargeRoom) + 63) / 64 * 64);
     if (large_room != nullptr) strip.use(*(LargeRoom*)large_room);
