@@ -40,7 +40,7 @@ template <class V> static inline V shuffled(V vector, V order) {
 
 // Not a sum with 0, which would lose the sign of −0.
 static inline Doubles broadcast(double value) {
-  Doubles values;
+  Doubles values = {};
   for (int i = 0; i < LANES; i++) values[i] = value;
   return values;
 }
@@ -199,7 +199,7 @@ static inline Ints group_of(Longs first, Longs second) {
 
 // −1 in the first `count` lanes, 0 in the others.
 static inline Ints first_lanes(int count) {
-  Ints lanes;
+  Ints lanes = {};
   for (int i = 0; i < GROUP; i++) lanes[i] = i;
   return lanes < count;
 }
