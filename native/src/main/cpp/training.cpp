@@ -24,6 +24,7 @@ const int64_t SLAB_BYTES = 256 << 10, WIDE_SLAB_BYTES = 2 << 20, CHANNEL_BYTES =
 // 1.4 times.)
 const int64_t PIECE_BYTES = 8 << 10, SMALLEST_PIECE_BYTES = 1 << 10;
 
+// Channels whose parameters are rounded together, and so the most of a slab.
 const int64_t MOST_CHANNELS = 2048;
 
 // Channels of a slab whose passes follow each other in the cache; 0 if the batch is no such batch. A value has so many

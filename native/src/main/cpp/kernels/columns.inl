@@ -1,7 +1,7 @@
 // Exact sums where neighbouring values belong to different channels: NC, NHWC, and channels of a few inner values.
 //
 // A strip is some columns × all rows of a block. It is summed tile by tile, TILE_ROWS rows each: the accumulators of all
-// its columns lie in the first-level cache, and are loaded and stored once for several rows. Column j belongs to channel
+// its columns lie in the cache, and are loaded and stored once for several rows. Column j belongs to channel
 // (first + j) mod period / inner: rows of few columns are folded, several to one.
 
 template <bool SAME, class A, class B> struct Strip {
@@ -9,7 +9,7 @@ template <bool SAME, class A, class B> struct Strip {
   typedef Accumulators<SAME, A, B> Registers;
   static constexpr bool SAME_INPUTS = SAME;
   // Columns whose accumulators stay in the first-level cache, more or less, and columns of rows beyond the caches: memory is
-  // fastest where rows are read through. (Measured: halves of rows of 8 KiB take 1.3 to 1.5 times as long as the whole.)
+  // fastest where rows are read through. (Measured: halves of rows take 1.3 to 1.5 times as long as the whole.)
   static constexpr int COLUMNS = K::PRODUCT_EXACT ? 1024 : 512, MOST_COLUMNS = 4096;
 
   // Memory for so many columns.
