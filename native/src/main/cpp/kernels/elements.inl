@@ -135,6 +135,11 @@ template <class Pass, class T> struct Arrays {
   }
 };
 
+// Elements before the first that a whole group can be streamed from.
+template <class T> static inline int64_t elements_before_group(const T* values) {
+  return (int64_t)(-(uintptr_t)values % (GROUP * sizeof(T)) / sizeof(T));
+}
+
 template <class Pass, class T, class Operands>
 static inline void compute_element(const Arrays<Pass, T>& arrays, int64_t j, const Operands& operands) {
   double inputs[Pass::INPUTS], numbers[Pass::OPERANDS];
@@ -148,7 +153,7 @@ template <bool STREAM, bool NANS, int ROWS, class Pass, class T, class Operands>
 static SHARED bool compute_rows_at_once(Arrays<Pass, T> arrays, int64_t stride, int64_t count, Operands operands) {
   int64_t j = 0;
   if (STREAM) {
-    int64_t before = (int64_t)(-(uintptr_t)arrays.result % (GROUP * sizeof(T)) / sizeof(T));
+    int64_t before = elements_before_group(arrays.result);
     for (; j < before && j < count; j++) compute_element<Pass>(arrays, j, operands);
   }
   typename Group<T>::Vector nan = {};
@@ -228,7 +233,7 @@ static SHARED bool compute_neighbouring_runs(Arrays<Pass, T> arrays, int64_t cha
   int64_t j = 0, c = 0, end = inner;
   ChannelOperands<Pass::OPERANDS> of_channel(operands, c);
   if (STREAM) {
-    int64_t before = (int64_t)(-(uintptr_t)arrays.result % (GROUP * sizeof(T)) / sizeof(T));
+    int64_t before = elements_before_group(arrays.result);
     for (; j < before && j < count; j++) compute_element<Pass>(arrays, j, of_channel);
   }
   typename Group<T>::Vector nan = {};

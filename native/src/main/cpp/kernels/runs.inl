@@ -272,11 +272,11 @@ static bool add_runs(const Block& block, const A* a, const B* b, const bn_sums& 
   int64_t runs_at_once = groups < TILE_GROUPS ? TILE_GROUPS / groups : 1;
   int64_t length_at_once = groups < TILE_GROUPS ? block.inner : TILE_GROUPS * GROUP;
   int64_t channels_at_once = runs_at_once > 1 ? CHANNELS_AT_ONCE : 1;
+  Channel channels[CHANNELS_AT_ONCE];
+  typename Channel::Registers registers[CHANNELS_AT_ONCE];
   bool missing = false;
   for (int64_t c = 0; c < block.channels; c += channels_at_once) {
     int count = (int)(block.channels - c < channels_at_once ? block.channels - c : channels_at_once);
-    Channel channels[CHANNELS_AT_ONCE];
-    typename Channel::Registers registers[CHANNELS_AT_ONCE];
     for (int i = 0; i < count; i++) channels[i] = {channel_sums<Wide<A>, Wide<B>>(sums, c + i), roads};
     for (int64_t outer = 0; outer < block.outer; outer += runs_at_once) {
       for (int64_t first = 0; first < block.inner; first += length_at_once) {
