@@ -4,11 +4,13 @@
 //   m²·V = m·Q − S²,  N = m²·(V + ε),  m·B = m·P − S·G
 //   mean = S/m, variance = m²·V/m², inverse_std = m/√N, dγ = m·B/√N, k1 = G/m, k2 = m·B/N.
 //
-// The kernels round most channels from estimates (kernels/parameters.inl); the others are rounded here, from integers.
+// The kernels round most channels from estimates (kernels/estimates.inl); the others are rounded here, from integers.
 #include "parameters.h"
 
 #include <math.h>
 #include <string.h>
+
+#include <algorithm>
 
 #include "fixed_point.h"
 #include "parallel.h"
@@ -83,9 +85,11 @@ struct RoundingBlock {
   SumTerms terms(const bn_sums& sums, int type_a, int type_b) {
     FixedPoint linear = linear_format(type_a), product = product_format(type_a, type_b);
     int limbs = linear.limbs + product.limbs;
-    for (int64_t c = 0; c < channels; c++) {
-      undecided[c] |= sums.flags[first + c];
-      if (sums.limbs != nullptr) undecided[c] |= any(sums.limbs + (first + c) * limbs, limbs);
+    int32_t flags = 0;
+    for (int64_t c = 0; c < channels; c++) flags |= sums.flags[first + c];
+    for (int64_t c = 0; flags != 0 && c < channels; c++) undecided[c] |= sums.flags[first + c];
+    for (int64_t c = 0; sums.limbs != nullptr && c < channels; c++) {
+      undecided[c] |= any(sums.limbs + (first + c) * limbs, limbs);
     }
     SumTerms terms;
     terms.counts = sums.counts + first;
@@ -218,7 +222,12 @@ RoundingRoads round_parameters(const Kernels& kernels, int x_type, const bn_sums
     SumTerms x = block.terms(sums, x_type, x_type);
     kernels.parameters[is_wide(x_type, x_type)](block.channels, x, eps, here, block.undecided);
     // A decided inverse_std is finite where V + ε is not 0: its range is limited.
-    for (int64_t c = 0; zero != nullptr && c < block.channels; c++) zero[at + c] = here.inverse_std[c] == HUGE_VAL;
+    int64_t infinite = 0;
+    for (int64_t c = 0; c < block.channels; c++) infinite |= here.inverse_std[c] == HUGE_VAL;
+    if (zero != nullptr) std::fill_n(zero + at, block.channels, false);
+    for (int64_t c = 0; zero != nullptr && infinite != 0 && c < block.channels; c++) {
+      zero[at + c] = here.inverse_std[c] == HUGE_VAL;
+    }
     block.finish(roads, [&](int64_t c) {
       bool is_zero;
       parameters_of(sums, first + c, x_type, eps, &here.mean[c], &here.mean_lo[c], &here.variance[c],

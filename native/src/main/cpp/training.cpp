@@ -2,6 +2,7 @@
 // channel by channel: memory is read once.
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <atomic>
 #include <exception>
@@ -72,7 +73,9 @@ void round_scale(const Kernels& kernels, int x_type, const bn_sums& sums, Range 
     part.end = range.end - c < MOST_CHANNELS ? range.end : c + MOST_CHANNELS;
     round_parameters(kernels, x_type, sums, part, eps,
                      Parameters{to.mean + c, to.mean_lo + c, to.variance + c, to.inverse_std + c}, zero);
-    for (; c < part.end; c++) a[c] = zero[c - part.first] ? 0 : gamma[c] * to.inverse_std[c];
+    for (; c < part.end; c++) a[c] = gamma[c] * to.inverse_std[c];
+    if (memchr(zero, true, part.end - part.first) == nullptr) continue;
+    for (c = part.first; c < part.end; c++) a[c] = zero[c - part.first] ? 0 : a[c];
   }
 }
 

@@ -53,6 +53,8 @@ namespace {
 #include "gradient_sums.inl"
 #include "input_gradient.inl"
 #include "normalise.inl"
+#include "estimates.inl"
+#include "short_sums.inl"
 #include "parameters.inl"
 #include "forms.inl"
 #include "pairs.inl"
