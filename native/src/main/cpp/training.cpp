@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <algorithm>
 #include <atomic>
 #include <exception>
 #include <vector>
@@ -60,8 +61,8 @@ template <class F> void for_slabs(bn_how how, bn_view view, int64_t channels, co
 // Sums of types a and b from a channel on.
 bn_sums from(const bn_sums& sums, int64_t channel, int type_a, int type_b) {
   int limbs = linear_format(type_a).limbs + product_format(type_a, type_b).limbs;
-  return bn_sums{sums.counts + channel, sums.flags + channel, sums.terms + channel, sums.stride,
-                 sums.limbs == nullptr ? nullptr : sums.limbs + channel * limbs};
+  return bn_sums{sums.counts + channel, sums.flags + channel, sums.terms == nullptr ? nullptr : sums.terms + channel,
+                 sums.stride, sums.limbs == nullptr ? nullptr : sums.limbs + channel * limbs};
 }
 
 // F1–F3 and a = γ·inverse_std of some channels.
@@ -140,43 +141,52 @@ int32_t bn_forward(bn_how how, bn_view view, int32_t x_type, const void* x, doub
 
 namespace {
 
-// bn_backward with memory for Σdy and Σdy·x.
+// bn_backward with limbs for Σdy and Σdy·x, or without.
 int32_t backward(bn_how how, bn_view view, int32_t dy_type, const void* dy, int32_t x_type, const void* x,
-                 const InputGradient& statistics, bn_sums sums, double eps, int32_t result_type, bn_sums gradients,
+                 const InputGradient& statistics, bn_sums sums, double eps, int32_t result_type, bool limbs,
                  const GradientParameters& to, int32_t dx_type, void* dx) {
   const Kernels& kernel = kernels(how.isa);
   const InputGradient& s = statistics;
   bool in_place = overlap(view, dx, dx_type, dy, dy_type) || overlap(view, dx, dx_type, x, x_type);
   int64_t slab = in_place ? 0 : channels_per_slab(view, 2, (int64_t)(bytes_of(dy_type) + bytes_of(x_type)));
   if (slab == 0) {
-    int32_t status = bn_add_gradient_sums(how, view, dy_type, dy, x_type, x, gradients);
+    ScratchSums gradients(view.channels, dy_type, x_type, limbs);
+    int32_t status = bn_add_gradient_sums(how, view, dy_type, dy, x_type, x, gradients.view());
     if (status != BN_OK) return status;
-    bn_gradient_parameters(how, view.channels, dy_type, x_type, gradients, sums, eps, result_type, to.k1, to.k1_lo,
+    bn_gradient_parameters(how, view.channels, dy_type, x_type, gradients.view(), sums, eps, result_type, to.k1, to.k1_lo,
                            to.k2, to.dgamma, to.dbeta);
     return bn_input_gradient(how, view, dy_type, dy, x_type, x, s.mean, s.mean_lo, s.a, to.k1, to.k1_lo, to.k2, dx_type,
                              dx);
   }
   bool streamed = is_streamed(view, dx_type);
-  std::atomic<bool> missing{false};
-  for_slabs(how, view, slab, [&](const Block& block, Range range) {
-    int64_t c = range.first, offset = c * view.inner;
+  std::atomic<int32_t> status{BN_OK};
+  auto compute_slab = [&](const Block& block, Range range) {
+    int64_t c = range.first, channels = range.end - c, offset = c * view.inner;
     const void *dy_values = at(dy, dy_type, offset), *x_values = at(x, x_type, offset);
+    ScratchSums gradients(channels, dy_type, x_type, limbs);
+    bn_sums g = gradients.view();
     SumRoads roads = {};
-    if (kernel.add_gradient_sums[dy_type][x_type](block, dy_values, x_values, from(gradients, c, dy_type, x_type),
-                                                  &roads)) {
-      missing = true;
+    if (kernel.add_gradient_sums[dy_type][x_type](block, dy_values, x_values, g, &roads)) {
+      status = BN_WANTS_LIMBS;
       return;
     }
     count_roads(roads);
-    for (; c < range.end; c++) gradients.counts[c] = view.outer * view.inner;
-    c = range.first;
+    std::fill_n(g.counts, channels, view.outer * view.inner);
     GradientParameters here = {to.k1 + c, to.k1_lo + c, to.k2 + c, to.dgamma + c, to.dbeta + c};
-    round_gradient_parameters(kernel, dy_type, x_type, gradients, sums, range, eps, result_type, here);
+    round_gradient_parameters(kernel, dy_type, x_type, g, from(sums, c, x_type, x_type), Range{0, channels}, eps,
+                              result_type, here);
     InputGradient operands = {s.mean + c, s.mean_lo + c, s.a + c, here.k1, here.k1_lo, here.k2};
     kernel.input_gradient[dy_type][x_type][dx_type](block, dy_values, x_values, operands, at(dx, dx_type, offset),
                                                     streamed);
+  };
+  for_slabs(how, view, slab, [&](const Block& block, Range range) {
+    try {
+      compute_slab(block, range);
+    } catch (const std::exception&) {  // no memory
+      status = BN_OUT_OF_MEMORY;
+    }
   });
-  return missing ? BN_WANTS_LIMBS : BN_OK;
+  return status;
 }
 
 }  // namespace
@@ -187,9 +197,8 @@ int32_t bn_backward(bn_how how, bn_view view, int32_t dy_type, const void* dy, i
                     int32_t dx_type, void* dx) {
   try {
     for (bool limbs : {false, true}) {
-      ScratchSums gradients(view.channels, dy_type, x_type, limbs);
       int32_t status = backward(how, view, dy_type, dy, x_type, x, {mean, mean_lo, a, nullptr, nullptr, nullptr}, sums,
-                                eps, result_type, gradients.view(), {k1, k1_lo, k2, dgamma, dbeta}, dx_type, dx);
+                                eps, result_type, limbs, {k1, k1_lo, k2, dgamma, dbeta}, dx_type, dx);
       if (status != BN_WANTS_LIMBS) return status;
     }
   } catch (const std::exception&) {  // no memory

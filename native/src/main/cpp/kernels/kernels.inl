@@ -47,6 +47,8 @@ namespace {
 #include "vector.inl"
 #include "window.inl"
 #include "slow_roads.inl"
+#include "strip.inl"
+#include "few_rows.inl"
 #include "columns.inl"
 #include "runs.inl"
 #include "elements.inl"

@@ -231,28 +231,37 @@ static inline Ints ceiling_exponents(const HighPart& high, int t) {
   return group_of(exponents[0], exponents[1]);
 }
 
-static inline Windows windows_of_f16(Windows w, int t) {
-  w.met = ~Ints{};
+// Products of f16 fit one window, whatever the values.
+static inline Windows windows_of_f16(Ints regular, int t) {
+  Windows w;
+  w.met = w.tame = ~Ints{};
+  w.regular = regular;
   w.lowest = Ints{} + 34 + t;
   w.highest = Ints{} + 58 - t;
+  w.lowest_linear = w.highest_linear = Ints{};
   return w;
 }
 
-// The windows that fit what the accumulators met, with at most 2^t numbers in each. f16 says that all values are.
-template <class A, class B>
-static inline Windows windows_of(const Accumulators<false, A, B>& r, const HighPart& high, int t, bool f16) {
+// Patterns of the smallest and the largest |a| and |b|, as accumulators note them.
+struct Sizes {
+  Ints smallest_a;
+  Ints smallest_b;
+  Words largest_a;
+  Words largest_b;
+};
+
+// The windows that fit products of such values, with at most 2^t numbers in each.
+template <class A, class B> static inline Windows windows_of(const Sizes& sizes, int t) {
   typedef Kind<A, B> K;
   constexpr int INFINITE_A = IS_F64<A> ? 2047 : 255, INFINITE_B = IS_F64<B> ? 2047 : 255;
   Windows w;
-  w.tame = ~Ints{};
-  w.regular = group_of(high.sum[0] - high.sum[0] == 0, high.sum[1] - high.sum[1] == 0);
-  w.lowest_linear = w.highest_linear = Ints{};
-  if (f16) return windows_of_f16(w, t);
-  SmallestExponent a = of_smallest<A>(r.smallest_a), b = of_smallest<B>(r.smallest_b[0]);
-  Ints highest_a = of_largest<A>(r.largest_a[0]), highest_b = of_largest<B>(r.largest_b[0]);
+  SmallestExponent a = of_smallest<A>(sizes.smallest_a), b = of_smallest<B>(sizes.smallest_b);
+  Ints highest_a = of_largest<A>(sizes.largest_a), highest_b = of_largest<B>(sizes.largest_b);
   Ints lowest_a = a.any ? a.field : highest_a, lowest_b = b.any ? b.field : highest_b;
   w.met = a.any & b.any;
-  w.regular &= (highest_a != INFINITE_A) & (highest_b != INFINITE_B);
+  w.regular = (highest_a != INFINITE_A) & (highest_b != INFINITE_B);
+  w.tame = ~Ints{};
+  w.lowest_linear = w.highest_linear = Ints{};
   if (K::LINEAR_EXACT) {
     w.tame = highest_a - lowest_a <= 29 - t;
   } else {
@@ -269,16 +278,26 @@ static inline Windows windows_of(const Accumulators<false, A, B>& r, const HighP
   return w;
 }
 
+// The windows that fit what the accumulators met, with at most 2^t numbers in each. f16 says that all values are.
+template <class A, class B>
+static inline Windows windows_of(const Accumulators<false, A, B>& r, const HighPart& high, int t, bool f16) {
+  Ints finite = group_of(high.sum[0] - high.sum[0] == 0, high.sum[1] - high.sum[1] == 0);
+  if (f16) return windows_of_f16(finite, t);
+  Windows w = windows_of<A, B>(Sizes{r.smallest_a, r.smallest_b[0], r.largest_a[0], r.largest_b[0]}, t);
+  w.regular &= finite;
+  return w;
+}
+
 // Of squares, whose sum bounds all the rest. Their high part only grows, so where it ends tells where it was.
 template <class A>
 static inline Windows windows_of(const Accumulators<true, A, A>& r, const HighPart& high, int t, bool f16) {
   typedef Kind<A, A> K;
-  Windows w;
   Ints squares = ceiling_exponents(high, t);
+  if (f16) return windows_of_f16(squares <= HIGHEST, t);
+  Windows w;
   w.tame = ~Ints{};
   w.regular = squares <= HIGHEST;
   w.lowest_linear = w.highest_linear = Ints{};
-  if (f16) return windows_of_f16(w, t);
   SmallestExponent a = of_smallest<A>(r.smallest_a);
   Ints lowest = a.field - BIAS<A>;
   w.met = a.any;
