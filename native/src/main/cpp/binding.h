@@ -198,18 +198,18 @@ static inline jint jni_frozen_input_gradient(JNIEnv* env, jclass, jint isa, jint
 static inline jint jni_forward(JNIEnv* env, jclass, jint isa, jint threads, jlong outer, jlong channels, jlong inner,
                                jint x_type, jobject x, jlong x_at, jdouble eps, jobject gamma, jobject beta,
                                jobject counts, jobject flags, jobject terms, jobject limbs, jobject mean,
-                               jobject mean_lo, jobject variance, jobject inverse_std, jobject a, jint y_type,
-                               jobject y, jlong y_at) {
+                               jobject mean_lo, jobject variance, jobject inverse_std, jint y_type, jobject y,
+                               jlong y_at) {
   Pinned pin(env);
   const void* x_values = pin.in(x, x_at);
   void* y_values = pin.out(y, y_at);
   const double *scale = pin.in_doubles(gamma), *shift = pin.in_doubles(beta);
   bn_sums sums = pin.sums(counts, flags, terms, channels, limbs, 0, 0, 0);
   double *m = pin.out_doubles(mean), *lo = pin.out_doubles(mean_lo), *v = pin.out_doubles(variance),
-         *s = pin.out_doubles(inverse_std), *product = pin.out_doubles(a);
+         *s = pin.out_doubles(inverse_std);
   BN_RETURN_IF_OUT_OF_MEMORY(pin);
   return bn_forward(bn_how{isa, threads}, bn_view{outer, channels, inner}, x_type, x_values, eps, scale, shift, sums, m,
-                    lo, v, s, product, y_type, y_values);
+                    lo, v, s, y_type, y_values);
 }
 
 static inline jint jni_backward(JNIEnv* env, jclass, jint isa, jint threads, jlong outer, jlong channels, jlong inner,

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <memory>
+#include <new>
 #include <vector>
 
 #include "batchnorm.h"
@@ -65,19 +67,16 @@ bn_sums from(const bn_sums& sums, int64_t channel, int type_a, int type_b) {
                  sums.stride, sums.limbs == nullptr ? nullptr : sums.limbs + channel * limbs};
 }
 
-// F1–F3 and a = γ·inverse_std of some channels.
+// F1–F3 and a = γ·inverse_std of no more than MOST_CHANNELS channels; a starts at the first.
 void round_scale(const Kernels& kernels, int x_type, const bn_sums& sums, Range range, double eps, const double* gamma,
                  const Parameters& to, double* a) {
-  for (Range part = {range.first, 0}; part.first < range.end; part.first = part.end) {
-    bool zero[MOST_CHANNELS];
-    int64_t c = part.first;
-    part.end = range.end - c < MOST_CHANNELS ? range.end : c + MOST_CHANNELS;
-    round_parameters(kernels, x_type, sums, part, eps,
-                     Parameters{to.mean + c, to.mean_lo + c, to.variance + c, to.inverse_std + c}, zero);
-    for (; c < part.end; c++) a[c] = gamma[c] * to.inverse_std[c];
-    if (memchr(zero, true, part.end - part.first) == nullptr) continue;
-    for (c = part.first; c < part.end; c++) a[c] = zero[c - part.first] ? 0 : a[c];
-  }
+  bool zero[MOST_CHANNELS];
+  int64_t first = range.first, channels = range.end - first;
+  Parameters here = {to.mean + first, to.mean_lo + first, to.variance + first, to.inverse_std + first};
+  round_parameters(kernels, x_type, sums, range, eps, here, zero);
+  for (int64_t c = 0; c < channels; c++) a[c] = gamma[first + c] * here.inverse_std[c];
+  if (memchr(zero, true, channels) == nullptr) return;
+  for (int64_t c = 0; c < channels; c++) a[c] = zero[c] ? 0 : a[c];
 }
 
 // Sums that begin at 0, in memory of their own.
@@ -106,19 +105,22 @@ class ScratchSums {
 
 int32_t bn_forward(bn_how how, bn_view view, int32_t x_type, const void* x, double eps, const double* gamma,
                    const double* beta, bn_sums sums, double* mean, double* mean_lo, double* variance,
-                   double* inverse_std, double* a, int32_t y_type, void* y) {
+                   double* inverse_std, int32_t y_type, void* y) {
   const Kernels& kernel = kernels(how.isa);
   Parameters to = {mean, mean_lo, variance, inverse_std};
   int64_t slab = overlap(view, x, x_type, y, y_type) ? 0 : channels_per_slab(view, 1, (int64_t)bytes_of(x_type));
   if (slab == 0) {
     int32_t status = bn_add_statistics(how, view, x_type, x, sums);
     if (status != BN_OK) return status;
+    std::unique_ptr<double[]> a(new (std::nothrow) double[view.channels]);
+    if (a == nullptr) return BN_OUT_OF_MEMORY;
     int64_t tasks = (view.channels + MOST_CHANNELS - 1) / MOST_CHANNELS;
     parallel(how.threads, tasks, [&](int64_t task) {
       int64_t first = task * MOST_CHANNELS, end = first + MOST_CHANNELS;
-      round_scale(kernel, x_type, sums, Range{first, end < view.channels ? end : view.channels}, eps, gamma, to, a);
+      Range range = {first, end < view.channels ? end : view.channels};
+      round_scale(kernel, x_type, sums, range, eps, gamma, to, &a[first]);
     });
-    return bn_normalise(how, view, x_type, x, mean, mean_lo, a, beta, y_type, y);
+    return bn_normalise(how, view, x_type, x, mean, mean_lo, a.get(), beta, y_type, y);
   }
   bool streamed = is_streamed(view, y_type);
   std::atomic<bool> missing{false};
@@ -130,10 +132,10 @@ int32_t bn_forward(bn_how how, bn_view view, int32_t x_type, const void* x, doub
       return;
     }
     count_roads(roads);
-    for (; c < range.end; c++) sums.counts[c] = view.outer * view.inner;
+    std::fill(sums.counts + c, sums.counts + range.end, view.outer * view.inner);
+    double a[MOST_CHANNELS];
     round_scale(kernel, x_type, sums, range, eps, gamma, to, a);
-    c = range.first;
-    Normalisation operands = {mean + c, mean_lo + c, a + c, beta + c};
+    Normalisation operands = {mean + c, mean_lo + c, a, beta + c};
     kernel.normalise[x_type][y_type](block, at(x, x_type, offset), operands, at(y, y_type, offset), streamed);
   });
   return missing ? BN_WANTS_LIMBS : BN_OK;

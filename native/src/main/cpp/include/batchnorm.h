@@ -109,14 +109,13 @@ int32_t bn_input_gradient(bn_how how, bn_view view, int32_t dy_type, const void*
 int32_t bn_frozen_input_gradient(bn_how how, bn_view view, int32_t dy_type, const void* dy, const double* a,
                                  int32_t dx_type, void* dx);
 
-/* F1–F5 of a whole batch: adds x to sums, which must be 0, and gives its parameters, a = γ·inverse_std (+0 where V + ε
- * is 0) and y. Where a channel's values fit the cache, memory is read once. y may be x. After BN_WANTS_LIMBS sums and y
- * hold nothing of use, but x is as it was. */
+/* F1–F5 of a whole batch: adds x to sums, which must be 0, and gives its parameters and y. Where a channel's values fit
+ * the cache, memory is read once. y may be x. After BN_WANTS_LIMBS sums and y hold nothing of use, but x is as it was. */
 int32_t bn_forward(bn_how how, bn_view view, int32_t x_type, const void* x, double eps, const double* gamma,
                    const double* beta, bn_sums sums, double* mean, double* mean_lo, double* variance,
-                   double* inverse_std, double* a, int32_t y_type, void* y);
+                   double* inverse_std, int32_t y_type, void* y);
 
-/* B1–B3 of a whole batch, with the results of bn_forward. dx may be dy or x. */
+/* B1–B3 of a whole batch, with the results of bn_forward and a = γ·inverse_std (+0 where V + ε is 0). dx may be dy or x. */
 int32_t bn_backward(bn_how how, bn_view view, int32_t dy_type, const void* dy, int32_t x_type, const void* x,
                     const double* mean, const double* mean_lo, const double* a, bn_sums sums, double eps,
                     int32_t result_type, double* k1, double* k1_lo, double* k2, double* dgamma, double* dbeta,

@@ -270,7 +270,6 @@ final class Kernels {
       @Raw Object meanLo,
       @Raw Object variance,
       @Raw Object inverseStd,
-      @Raw Object a,
       int yType,
       @Raw @Nullable Object y,
       long yAt);

@@ -393,7 +393,6 @@ final class NativeEngine extends Engine {
     double[] meanLo = new double[channels];
     double[] variance = new double[channels];
     double[] inverseStd = new double[channels];
-    double[] a = new double[channels];
     ExactSums sums = ExactSums.statistics(channels, x.type());
     for (int status = Kernels.WANTS_LIMBS; status == Kernels.WANTS_LIMBS; ) {
       status =
@@ -417,7 +416,6 @@ final class NativeEngine extends Engine {
               meanLo,
               variance,
               inverseStd,
-              a,
               type(y.type()),
               yAt.array(),
               yAt.at());
