@@ -83,8 +83,46 @@ template <> struct Group<float> {
   }
 };
 
+// Whether there is a Group<T>.
+template <class T> constexpr bool HAS_GROUPS = true;
+
+#if defined(__F16C__)
+// Values rounded to odd in binary32: its 24 bits are more than the 13 that make the second rounding innocent. What binary32
+// cannot tell from 0 or infinity is either in binary16.
+template <> struct Group<Half> {
+  typedef GroupFloats Vector;
+  GroupFloats values;
+
+  Group(Doubles first, Doubles second) : values(Group<float>(rounded_to_odd(first), rounded_to_odd(second)).values) {}
+
+  // The nearest number of 24 bits towards 0, its last bit set if others were lost.
+  static Doubles rounded_to_odd(Doubles value) {
+    const Longs lost = Longs{} + 0x1fffffff;
+    Longs bits = (Longs)value;
+    return (Doubles)((bits | ((bits & lost) + lost)) & ~lost);
+  }
+
+  void make_canonical() { values = canonical(values, GroupFloats{} + __builtin_nanf("")); }
+
+  static void witness(const Group& a, const Group& b, Vector& nan) { nan = roughly_fused(a.values, b.values, nan); }
+
+  void store(Half* to, bool streamed) const {
+#if defined(__AVX512F__)
+    __m256i halves = _mm512_cvtps_ph((__m512)values, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    if (streamed) return _mm256_stream_si256((__m256i*)to, halves);
+#else
+    __m128i halves = _mm256_cvtps_ph((__m256)values, _MM_FROUND_TO_NEAREST_INT);
+    if (streamed) return _mm_stream_si128((__m128i*)to, halves);
+#endif
+    store_vector(to, halves);
+  }
+};
+#else
+template <> constexpr bool HAS_GROUPS<Half> = false;
+#endif
+
 template <class T> static SHARED void make_canonical(T* values, int64_t count) {
-  for (int64_t i = 0; i < count; i++) values[i] = rounded<T>(values[i]);
+  for (int64_t i = 0; i < count; i++) values[i] = rounded<T>(widened(values[i]));
 }
 
 // Streamed values reach memory before what the thread writes next.
@@ -143,7 +181,7 @@ template <class T> static inline int64_t elements_before_group(const T* values) 
 template <class Pass, class T, class Operands>
 static inline void compute_element(const Arrays<Pass, T>& arrays, int64_t j, const Operands& operands) {
   double inputs[Pass::INPUTS], numbers[Pass::OPERANDS];
-  for (int i = 0; i < Pass::INPUTS; i++) inputs[i] = arrays.inputs[i][j];
+  for (int i = 0; i < Pass::INPUTS; i++) inputs[i] = widened(arrays.inputs[i][j]);
   operands.get(j, numbers);
   arrays.result[j] = rounded<T>(Pass::element(inputs, numbers));
 }

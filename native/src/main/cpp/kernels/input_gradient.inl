@@ -38,7 +38,7 @@ struct FrozenInputGradientPass {
   static double element(const double (&dy)[1], const double (&a)[1]) { return a[0] * dy[0]; }  // (B4) dx = RN_T(a·dy)
 };
 
-// Types that differ, and f16.
+// Types that differ, and f16 where the instruction set has no conversions.
 template <class DY, class X, class DX>
 static void input_gradient_to(const Block& block, const DY* dy_values, const X* x_values, const InputGradient& g,
                               DX* dx_values) {
@@ -72,7 +72,7 @@ static void input_gradient_to(const Block& block, const DY* dy_values, const X* 
 template <class DY, class X, class DX>
 static void input_gradient(const Block& block, const void* dy, const void* x, const InputGradient& g, void* dx,
                            bool streamed) {
-  if constexpr (std::is_same_v<DY, X> && std::is_same_v<X, DX> && !std::is_same_v<X, Half>) {
+  if constexpr (std::is_same_v<DY, X> && std::is_same_v<X, DX> && HAS_GROUPS<X>) {
     if (worth_a_look(block) && all_positive_zeros(block.channels, g.mean_lo) &&
         all_positive_zeros(block.channels, g.k1_lo)) {
       const double* const operands[4] = {g.mean, g.a, g.k1, g.k2};
@@ -89,7 +89,7 @@ static void input_gradient(const Block& block, const void* dy, const void* x, co
 template <class DY, class DX>
 static void frozen_input_gradient(const Block& block, const void* dy_values, const double* a, void* dx_values,
                                   bool streamed) {
-  if constexpr (std::is_same_v<DY, DX> && !std::is_same_v<DY, Half>) {
+  if constexpr (std::is_same_v<DY, DX> && HAS_GROUPS<DY>) {
     const double* const operands[1] = {a};
     compute_block<FrozenInputGradientPass, DY>(block, {{(const DY*)dy_values}, (DX*)dx_values}, operands, streamed);
     return;

@@ -25,7 +25,7 @@ struct ShortNormalisePass {
   }
 };
 
-// Types that differ, and f16.
+// Types that differ, and f16 where the instruction set has no conversions.
 template <class X, class Y>
 static void normalise_to(const Block& block, const X* x_values, const Normalisation& n, Y* y_values) {
   for (int64_t o = 0; o < block.outer; o++) {
@@ -50,7 +50,7 @@ static void normalise_to(const Block& block, const X* x_values, const Normalisat
 
 template <class X, class Y>
 static void normalise(const Block& block, const void* x, const Normalisation& n, void* y, bool streamed) {
-  if constexpr (std::is_same_v<X, Y> && !std::is_same_v<X, Half>) {
+  if constexpr (std::is_same_v<X, Y> && HAS_GROUPS<X>) {
     if (worth_a_look(block) && all_positive_zeros(block.channels, n.mean_lo)) {
       const double* const operands[3] = {n.mean, n.a, n.beta};
       return compute_block<ShortNormalisePass, X>(block, {{(const X*)x}, (Y*)y}, operands, streamed);
