@@ -82,8 +82,7 @@ static inline int64_t from_the_end(bn_how how, const Cut& cut, int64_t i) {
 
 // What is written is not read again soon, and does not fit the caches.
 static inline bool is_streamed(bn_view view, int type) {
-  const int64_t cached = (int64_t)8 << 20;
-  return values_of(view) * (int64_t)bytes_of(type) > cached;
+  return values_of(view) * (int64_t)bytes_of(type) > CACHED_BYTES;
 }
 
 // Sums cut along channels where sums for each part would weigh against the data, and where channels lie in one piece:

@@ -228,7 +228,6 @@ template <bool SAME, class A, class B>
 static bool add_columns(const Block& block, const A* a, const B* b, const bn_sums& sums, SumRoads* roads) {
   typedef Strip<SAME, Wide<A>, Wide<B>> S;
   typedef typename S::template Room<S::MOST_COLUMNS> LargeRoom;
-  const int64_t cached = (int64_t)8 << 20;
   typename S::template Room<S::COLUMNS> small_room;
   void* large_room = nullptr;
   S strip;
@@ -237,7 +236,7 @@ static bool add_columns(const Block& block, const A* a, const B* b, const bn_sum
   strip.period = block.channels * block.inner;
   strip.inner = block.inner;
   // Without memory for long strips, rows are read in pieces.
-  if (strip.period > S::COLUMNS && block.outer * strip.period * (int64_t)sizeof(A) > cached) {
+  if (strip.period > S::COLUMNS && block.outer * strip.period * (int64_t)sizeof(A) > CACHED_BYTES) {
     large_room = aligned_alloc(64, (sizeof(LargeRoom) + 63) / 64 * 64);
     if (large_room != nullptr) strip.use(*(LargeRoom*)large_room);
   }

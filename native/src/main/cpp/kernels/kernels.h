@@ -5,6 +5,9 @@
 #include "../fixed_point.h"
 #include "batchnorm.h"
 
+// What the caches hold, more or less: arrays beyond are read from memory again.
+constexpr int64_t CACHED_BYTES = (int64_t)8 << 20;
+
 // Part of a chunk: outer rows of channels of inner contiguous values; strides in values.
 struct Block {
   int64_t outer;
