@@ -10,8 +10,6 @@
 #include <math.h>
 #include <string.h>
 
-#include <algorithm>
-
 #include "fixed_point.h"
 #include "parallel.h"
 #include "rounding.h"
@@ -222,12 +220,7 @@ RoundingRoads round_parameters(const Kernels& kernels, int x_type, const bn_sums
     SumTerms x = block.terms(sums, x_type, x_type);
     kernels.parameters[is_wide(x_type, x_type)](block.channels, x, eps, here, block.undecided);
     // A decided inverse_std is finite where V + ε is not 0: its range is limited.
-    int64_t infinite = 0;
-    for (int64_t c = 0; c < block.channels; c++) infinite |= here.inverse_std[c] == HUGE_VAL;
-    if (zero != nullptr) std::fill_n(zero + at, block.channels, false);
-    for (int64_t c = 0; zero != nullptr && infinite != 0 && c < block.channels; c++) {
-      zero[at + c] = here.inverse_std[c] == HUGE_VAL;
-    }
+    for (int64_t c = 0; zero != nullptr && c < block.channels; c++) zero[at + c] = here.inverse_std[c] == HUGE_VAL;
     block.finish(roads, [&](int64_t c) {
       bool is_zero;
       parameters_of(sums, first + c, x_type, eps, &here.mean[c], &here.mean_lo[c], &here.variance[c],

@@ -110,10 +110,10 @@ int32_t bn_forward(bn_how how, bn_view view, int32_t x_type, const void* x, doub
   Parameters to = {mean, mean_lo, variance, inverse_std};
   int64_t slab = overlap(view, x, x_type, y, y_type) ? 0 : channels_per_slab(view, 1, (int64_t)bytes_of(x_type));
   if (slab == 0) {
-    int32_t status = bn_add_statistics(how, view, x_type, x, sums);
-    if (status != BN_OK) return status;
     std::unique_ptr<double[]> a(new (std::nothrow) double[view.channels]);
     if (a == nullptr) return BN_OUT_OF_MEMORY;
+    int32_t status = bn_add_statistics(how, view, x_type, x, sums);
+    if (status != BN_OK) return status;
     int64_t tasks = (view.channels + MOST_CHANNELS - 1) / MOST_CHANNELS;
     parallel(how.threads, tasks, [&](int64_t task) {
       int64_t first = task * MOST_CHANNELS, end = first + MOST_CHANNELS;

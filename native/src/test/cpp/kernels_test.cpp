@@ -1,5 +1,6 @@
 // The kernels of every instruction set: sums against one exact addition per value, element passes against a scalar
 // loop. The data at the limits of window.inl are built to be summed wrongly one exponent further.
+#include <algorithm>
 #include <cmath>
 
 #include "data.h"
@@ -40,6 +41,10 @@ std::vector<Block> shapes() {
   for (int64_t outer : {0, 1, 3, 4, 5, 255, 256, 257, 513}) {
     for (int64_t channels : {1, 15, 16, 17, 255, 256, 257}) result.push_back(dense(outer, channels, 1));
   }
+  // Few rows and as many that are not: 32 | 33, of 4 KiB in f32 or f64 8 | 9 and 16 | 17.
+  for (int64_t outer : {2, 8, 9, 16, 17, 32, 33}) {
+    for (int64_t channels : {5, 9, 13, 30, 512, 1024}) result.push_back(dense(outer, channels, 1));
+  }
   for (int64_t inner : {31,   32,   33,   63,   64,   65,   255,  256,  257,  4079, 4080,
                         4081, 4095, 4096, 4097, 4111, 4112, 4113, 8191, 8192, 8193}) {
     result.push_back(dense(1, 3, inner));
@@ -68,17 +73,19 @@ std::vector<Block> shapes() {
 
 // ---- Sums
 
+// `filled` channels, the last ones, have something already.
 template <bool SAME, class A, class B>
-void check_sums(const Block& block, const A* a, const B* b, const std::string& what) {
+void check_sums(const Block& block, const A* a, const B* b, const std::string& what, int64_t filled) {
   at_case(what);
+  int64_t first = block.channels - std::min(block.channels, filled);
   Sums expected(block.channels, TYPE<A>, TYPE<B>);
-  expected.prefill(7);
+  expected.prefill(7, first);
   add_naively(block, a, b, SAME, expected);
   for (const InstructionSet& set : instruction_sets()) {
     at_case(SAME ? "statistics of " : "gradient sums of ", type_name<A>(), SAME ? "" : " and ",
-            SAME ? "" : type_name<B>(), ", ", set.name, ", ", shown(block), ", ", what);
+            SAME ? "" : type_name<B>(), ", ", set.name, ", ", shown(block), ", ", what, ", ", filled, " channels filled");
     Sums found(block.channels, TYPE<A>, TYPE<B>);
-    found.prefill(7);
+    found.prefill(7, first);
     SumRoads roads = {};
     bool missing = SAME ? set.kernels->add_statistics[TYPE<A>](block, a, found.view(), &roads)
                         : set.kernels->add_gradient_sums[TYPE<A>][TYPE<B>](block, a, b, found.view(), &roads);
@@ -86,6 +93,13 @@ void check_sums(const Block& block, const A* a, const B* b, const std::string& w
     for (int64_t& count : found.counts) count += block.outer * block.inner;
     CHECK_SUMS(expected, found);
   }
+}
+
+template <bool SAME, class A, class B>
+void check_sums(const Block& block, const A* a, const B* b, const std::string& what) {
+  check_sums<SAME>(block, a, b, what, block.channels);
+  if (block.outer > 40 || block.inner > 4) return;
+  for (int64_t filled : {0, 1}) check_sums<SAME>(block, a, b, what, filled);
 }
 
 template <class A, class B>

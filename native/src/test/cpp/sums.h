@@ -61,11 +61,16 @@ struct Sums {
     if (flag(b) == 0) fixed_add_product(product_of(c), product, a, b);
   }
 
-  // Something to add to, as if other chunks had come before.
-  void prefill(uint64_t seed) {
+  // Something to add to, as if other chunks had come before: terms, and limbs, of the channels from `first` on, or, from 0,
+  // of most.
+  void prefill(uint64_t seed, int64_t first = 0) {
     Random random(seed);
-    for (int64_t c = 0; c < (int64_t)counts.size(); c++) {
+    int64_t channels = counts.size();
+    for (int64_t c = first; c < channels; c++) {
       for (int i = random.between(0, 2); i > 0; i--) add(c, random.uniform() - 0.5, random.uniform() * 1e3, false);
+      for (int k = 0; (first > 0 || random.one_in(2)) && k < linear.terms + product.terms; k++) {
+        terms[k * channels + c] = ldexp(random.uniform() - 0.5, random.between(-30, 30));
+      }
       if (random.one_in(10)) flags[c] |= (int32_t)random.below(16);
     }
   }

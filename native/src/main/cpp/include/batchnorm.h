@@ -115,7 +115,8 @@ int32_t bn_forward(bn_how how, bn_view view, int32_t x_type, const void* x, doub
                    const double* beta, bn_sums sums, double* mean, double* mean_lo, double* variance,
                    double* inverse_std, int32_t y_type, void* y);
 
-/* B1–B3 of a whole batch, with the results of bn_forward and a = γ·inverse_std (+0 where V + ε is 0). dx may be dy or x. */
+/* B1–B3 of a whole batch, with the results of bn_forward and a = γ·inverse_std (+0 where V + ε is 0). dx may be dy or
+ * x. */
 int32_t bn_backward(bn_how how, bn_view view, int32_t dy_type, const void* dy, int32_t x_type, const void* x,
                     const double* mean, const double* mean_lo, const double* a, bn_sums sums, double eps,
                     int32_t result_type, double* k1, double* k1_lo, double* k2, double* dgamma, double* dbeta,

@@ -136,7 +136,7 @@ static bool sum_tile(S& strip, const A* a, const B* b, int64_t stride, int rows,
 template <bool SAME, class S, class A, class B>
 static bool sum_strip(S& strip, const A* a, const B* b, int64_t stride, int64_t rows,
                       const bn_sums& sums) {
-  if (strip.columns >= GROUP && are_few<SAME, A>(rows, stride)) {
+  if (strip.columns >= GROUP && are_few<SAME, A, B>(rows, stride)) {
     return sum_few_rows(strip, a, b, stride, (int)rows, sums);
   }
   bool missing = false;

@@ -10,7 +10,7 @@
 // The one NaN for every NaN.
 template <class V> static inline V canonical(V value, V nan) { return value == value ? value : nan; }
 
-// A group of results, rounded to its type. To know whether there are NaNs, a witness adds products of results: it is NaN
+// A group of results, rounded to its type, at the latest where it is stored. To know whether there are NaNs, a witness adds products of results: it is NaN
 // where a factor was. That it may be NaN without (∞·0, ∞ − ∞) costs time only.
 template <class T> struct Group;
 
@@ -86,9 +86,9 @@ template <> struct Group<float> {
 // Whether there is a Group<T>.
 template <class T> constexpr bool HAS_GROUPS = true;
 
-#if defined(__F16C__)
-// Values rounded to odd in binary32: its 24 bits are more than the 13 that make the second rounding innocent. What binary32
-// cannot tell from 0 or infinity is either in binary16.
+#if defined(__F16C__) && defined(__AVX2__)
+// Values rounded to odd in binary32: its 24 bits are more than the 13 that make the second rounding innocent. Below 2^-126
+// binary32 rounds once more, but binary16 has ±0 there; above 2^128 both are infinite.
 template <> struct Group<Half> {
   typedef GroupFloats Vector;
   GroupFloats values;
@@ -111,7 +111,7 @@ template <> struct Group<Half> {
     __m256i halves = _mm512_cvtps_ph((__m512)values, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
     if (streamed) return _mm256_stream_si256((__m256i*)to, halves);
 #else
-    __m128i halves = _mm256_cvtps_ph((__m256)values, _MM_FROUND_TO_NEAREST_INT);
+    __m128i halves = _mm256_cvtps_ph((__m256)values, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
     if (streamed) return _mm_stream_si128((__m128i*)to, halves);
 #endif
     store_vector(to, halves);

@@ -1,4 +1,4 @@
-// The parameters pass (F1–F3, F6, B1–B4): each quantity rounded once, a block of channels at a time.
+// Estimates with bounds, and what they decide: the steps of the parameters pass (parameters.inl).
 //
 // A quantity is estimated as hi + lo with a bound on everything that was dropped on the way. If both ends of that
 // interval round to the same number, it is the rounded quantity; else the channel is undecided and left to big integers

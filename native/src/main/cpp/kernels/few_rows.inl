@@ -1,15 +1,16 @@
-// Exact sums of so few rows that what a window costs each column counts: a group at a time, in registers. Nothing is guessed:
-// the sizes of all values are looked at first.
+// Exact sums of so few rows that what a window costs each column counts: a group at a time, in registers. Nothing is
+// guessed: the sizes of all values are looked at first.
 
 // No more than 2^T_OF_FEW rows.
 constexpr int T_OF_FEW = 5;
 
 // Whether rows are few. Each is met twice, a group at a time: of more than 16 rows that evict each other from the cache, it
-// would be fetched twice. (Measured, training and backward of f32 and f64 that lie in the cache: 2 to 16 rows take 0.65 to 0.85
-// of the time that tiles take, 32 rows 0.75 to 1.0; 32 rows that evict each other would take 0.9 to 1.1, of two inputs 1.1 to 1.4.)
-template <bool SAME, class A> static bool are_few(int64_t rows, int64_t stride) {
-  constexpr int64_t INPUTS = SAME ? 1 : 2, EVICTING = 16 / INPUTS;
-  return rows <= (stride * (int64_t)sizeof(A) % SAME_LINES == 0 ? EVICTING : (int64_t)1 << T_OF_FEW);
+// would be fetched twice. (Measured on a Zen 3, training and backward of f32 and f64 in the cache: 2 to 16 rows take 0.65
+// to 0.85 of the time that tiles take, 32 rows 0.75 to 1.0; 32 that evict each other would take 0.9 to 1.1, of two inputs
+// 1.1 to 1.4.)
+template <bool SAME, class A, class B> static bool are_few(int64_t rows, int64_t stride) {
+  constexpr int64_t BYTES = sizeof(A) > sizeof(B) ? sizeof(A) : sizeof(B), EVICTING = SAME ? 16 : 8;
+  return rows <= (stride * BYTES % SAME_LINES == 0 ? EVICTING : (int64_t)1 << T_OF_FEW);
 }
 
 // The windows of a group of columns.

@@ -11,15 +11,15 @@ static void parameters(int64_t channels, const SumTerms& x, double eps, const Pa
   mark_all_unless(is_moderate(eps), channels, undecided);
   if (!WIDE && are_short(channels, x)) {
     short_difference(channels, m, x.product, x.linear[0], x.linear[0], v);
-    round_short_means(channels, x.linear[0], m, to.mean, to.mean_lo);                          // (F1)
-    round_short_variances(channels, v, m, inverse_m, 0, to.variance, undecided);               // (F2)
+    round_short_means(channels, x.linear[0], m, to.mean, to.mean_lo);  // (F1)
+    round_short_variances(channels, v, m, inverse_m, 0, to.variance, undecided);  // (F2)
     round_short_inverse_std(channels, v, m, inverse_m, eps, to.inverse_std, undecided);  // (F3)
     return;
   }
   int of_s = sort_linear<WIDE>(channels, x.linear, s, undecided);
   int of_q = sort_products<WIDE>(channels, x.product, q, undecided);
   spread_of(larger(of_s, of_q - 1), channels, m, q, s, v);
-  round_means(channels, s, m, inverse_m, to.mean, to.mean_lo, undecided);   // (F1)
+  round_means(channels, s, m, inverse_m, to.mean, to.mean_lo, undecided);  // (F1)
   round_variances(channels, v, m, inverse_m, 0, to.variance, undecided);  // (F2)
   inverse_roots(channels, v, m, eps, y, zero);
   multiply_by_counts(channels, m, y);
@@ -99,8 +99,8 @@ static void gradient_parameters(int64_t channels, const SumTerms& gradients, con
     const double *s = x.linear[0], *g = gradients.linear[0];
     short_difference(channels, m, x.product, s, s, v);
     short_difference(channels, m, gradients.product, s, g, b);
-    round_short_sums(result_type, channels, g, to.dbeta, undecided);  // (B1)
-    round_short_means(channels, g, m, to.k1, to.k1_lo);                     // (B3)
+    round_short_sums_to(result_type, channels, g, to.dbeta, undecided);  // (B1)
+    round_short_means(channels, g, m, to.k1, to.k1_lo);  // (B3)
   } else {
     LinearSums s, g;
     ProductSums q, p;
@@ -110,7 +110,7 @@ static void gradient_parameters(int64_t channels, const SumTerms& gradients, con
     int of_p = sort_products<WIDE>(channels, gradients.product, p, undecided);
     spread_of(larger(of_s, of_q - 1), channels, m, q, s, v);
     covariation_of(larger(larger(of_s, of_g), of_p - 1), channels, m, p, s, g, b);
-    round_sums(result_type, channels, g, to.dbeta, undecided);                // (B1)
+    round_sums(result_type, channels, g, to.dbeta, undecided);  // (B1)
     round_means(channels, g, m, inverse_m, to.k1, to.k1_lo, undecided);  // (B3)
   }
   inverse_roots(channels, v, m, eps, y, zero);

@@ -1,6 +1,6 @@
-// Estimates where sums are short: S and G are one number each, Q and P two, and so is m² one. Data of f16 and f32 seldom
-// give others, and half of the operations of estimates.inl are for longer ones. Bounds are as there: what is dropped is
-// added up as magnitudes, and nothing was dropped where they are 0.
+// Estimates where sums are short: S, G and m² are one number each, Q and P two. Data of f16 and f32 seldom give others, and
+// half of the operations of estimates.inl are for longer ones. Bounds are as there: what is dropped is added up as
+// magnitudes, and nothing was dropped where they are 0.
 
 // Whether the sums of all channels are short and in range, and their counts from 1 to 2^26, so that m² and m·(m − 1) are
 // binary64 numbers. (Terms beyond these are those of f64.)
@@ -80,11 +80,16 @@ static BN_STAGE void round_short_inverse_std(int64_t channels, const Nears& v, c
 }
 
 // RN_T(G)
-static BN_STAGE void round_short_sums(int type, int64_t channels, const double* g, double* to, int64_t* undecided) {
+template <class T> static BN_STAGE void round_short_sums(int64_t channels, const double* g, double* to, int64_t* undecided) {
   BN_INDEPENDENT
   for (int64_t c = 0; c < channels; c++) {
-    Decision sum = type == BN_F32 ? decision<float>(g[c], 0, 0) : decision<double>(g[c], 0, 0);
+    Decision sum = decision<T>(g[c], 0, 0);
     to[c] = sum.value;
     undecided[c] |= sum.undecided;
   }
+}
+
+static void round_short_sums_to(int type, int64_t channels, const double* g, double* to, int64_t* undecided) {
+  auto round = type == BN_F32 ? round_short_sums<float> : round_short_sums<double>;
+  round(channels, g, to, undecided);
 }

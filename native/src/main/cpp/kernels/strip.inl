@@ -1,7 +1,7 @@
-// A strip: the columns of a block that are summed together, their windows and the terms of their sums. (columns.inl says how.)
+// A strip (columns.inl): columns of a block that are summed together, their windows and the terms of their sums.
 
-// Rows this far apart, or a multiple, evict each other: the first-level cache holds eight such lines. (Measured for gradient
-// sums of 1024 f32: 4 rows of two inputs at once take 1.04 to 1.1 times as long as 2.)
+// Rows this far apart, or a multiple, evict each other: the first-level cache holds eight such lines. (Measured for
+// gradient sums of 1024 f32: 4 rows of two inputs at once take 1.04 to 1.1 times as long as 2.)
 constexpr int64_t SAME_LINES = 4096;
 
 template <bool SAME, class A, class B> struct Strip {
@@ -137,7 +137,7 @@ template <bool SAME, class A, class B> struct Strip {
   SHARED bool terms_are_0() const {
     Longs bits = {};
     for (int k = 0; k < K::TERMS; k++) {
-      for (int slot = 0; slot < columns; slot += LANES) bits |= (Longs)load(terms[k] + slot);
+      for (int slot = 0; slot < slots(); slot += LANES) bits |= (Longs)load(terms[k] + slot);
     }
     return !any(bits);
   }

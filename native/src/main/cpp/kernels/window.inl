@@ -23,7 +23,7 @@
 //                 and for f32 24 + s + t ≤ 53 follows
 //
 // k is guessed, from the values a tile begins with or from the tile before, and judged afterwards by the exponents that
-// were met: a wrong guess is done again with the right k, once.
+// were met: a wrong guess is done again with the right k, once. (Of few rows the sizes are looked at first.)
 
 // 2^t values at the most meet in one accumulator.
 constexpr int T = 8, TILE_ROWS = 1 << T;

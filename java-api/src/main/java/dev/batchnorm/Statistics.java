@@ -48,12 +48,7 @@ public record Statistics(
   public double[] scale(Affine affine) {
     double[] a = affine.gamma(channels());
     for (int c = 0; c < a.length; c++) {
-      a[c] *= inverseStd[c];
-    }
-    for (int c = 0; !given() && c < a.length; c++) {
-      if (isConstantWithoutEps(c)) {
-        a[c] = 0.0;
-      }
+      a[c] = isConstantWithoutEps(c) ? 0.0 : a[c] * inverseStd[c];
     }
     return a;
   }
