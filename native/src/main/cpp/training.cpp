@@ -2,7 +2,6 @@
 // channel by channel: memory is read once.
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <algorithm>
 #include <atomic>
@@ -75,7 +74,7 @@ void round_scale(const Kernels& kernels, int x_type, const bn_sums& sums, Range 
   Parameters here = {to.mean + first, to.mean_lo + first, to.variance + first, to.inverse_std + first};
   round_parameters(kernels, x_type, sums, range, eps, here, zero);
   for (int64_t c = 0; c < channels; c++) a[c] = gamma[first + c] * here.inverse_std[c];
-  if (memchr(zero, true, channels) == nullptr) return;
+  if (std::find(zero, zero + channels, true) == zero + channels) return;
   for (int64_t c = 0; c < channels; c++) a[c] = zero[c] ? 0 : a[c];
 }
 
