@@ -103,7 +103,7 @@ static inline Doubles load(const Half* from) {
 #elif defined(__F16C__)
   return (Doubles)_mm256_cvtps_pd(_mm_cvtph_ps(_mm_loadl_epi64((const __m128i*)from)));
 #else
-  Doubles values;
+  Doubles values = {};
   for (int i = 0; i < LANES; i++) values[i] = widened(from[i]);
   return values;
 #endif
@@ -134,7 +134,7 @@ static inline Words patterns(const Half* from) {
 #elif defined(__F16C__)
   Words bits = (Words)_mm256_cvtph_ps(load_vector<__m128i>(from));
 #else
-  Words bits;
+  Words bits = {};
   for (int i = 0; i < GROUP; i++) {
     float value = widened(from[i]);
     memcpy((char*)&bits + 4 * i, &value, 4);
