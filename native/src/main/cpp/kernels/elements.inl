@@ -10,8 +10,8 @@
 // The one NaN for every NaN.
 template <class V> static inline V canonical(V value, V nan) { return value == value ? value : nan; }
 
-// A group of results, rounded to its type, at the latest where it is stored. To know whether there are NaNs, a witness adds products of results: it is NaN
-// where a factor was. That it may be NaN without (∞·0, ∞ − ∞) costs time only.
+// A group of results, rounded to its type, at the latest where it is stored. To know whether there are NaNs, a witness adds
+// products of results: it is NaN where a factor was. That it may be NaN without (∞·0, ∞ − ∞) costs time only.
 template <class T> struct Group;
 
 template <> struct Group<double> {
