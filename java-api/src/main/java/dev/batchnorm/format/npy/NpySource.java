@@ -10,6 +10,8 @@ import dev.batchnorm.format.InputBytes;
 import dev.batchnorm.format.NumberType;
 import dev.batchnorm.format.StoredArray;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.DoubleBuffer;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.Optional;
@@ -30,7 +32,7 @@ public final class NpySource implements Source {
   private final NpyArray array;
   private final Shape shape;
   private final boolean narrow;
-  private Values widened = Values.allocate(DType.F64, 0);
+  private DoubleBuffer widened = DoubleBuffer.allocate(0);
 
   /** What this is a reader of, if it is one. */
   private final @Nullable NpySource whole;
@@ -125,21 +127,25 @@ public final class NpySource implements Source {
     if (stored.isFloating()) {
       return Values.of(type(), bytes);
     }
-    if (widened.count() < count) {
-      widened = Values.allocateDirect(DType.F64, count);
+    if (widened.capacity() < count) {
+      widened =
+          ByteBuffer.allocateDirect(Math.multiplyExact(count, Double.BYTES))
+              .order(ByteOrder.nativeOrder())
+              .asDoubleBuffer();
     }
-    for (int i = 0; i < count; i++) {
+    boolean mayBeInexact = !narrow && stored.bytes() == Long.BYTES;
+    for (int i = 0; mayBeInexact && i < count; i++) {
       int offset = i * stored.bytes();
-      if (!narrow && !stored.isExact(bytes, offset)) {
+      if (!stored.isExact(bytes, offset)) {
         throw NpyArray.inexact(
             array,
             first + i,
             stored.text(bytes, offset),
             "--narrow rounds them to the nearest binary64");
       }
-      widened.set(i, stored.get(bytes, offset));
     }
-    return widened.slice(0, count);
+    stored.widen(bytes, count, widened);
+    return Values.of(widened.slice(0, count));
   }
 
   @Override
