@@ -9,6 +9,7 @@ import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.DoubleBuffer;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -70,6 +71,24 @@ class NumberTypeTest {
         assertEquals(exact, type.isExact(bytes, 0), text);
         assertEquals(text, type.text(bytes, 0));
       }
+    }
+  }
+
+  @Test
+  void integersAreWidenedAsTheyAreRead() {
+    byte[] random = new byte[8 * 1000];
+    new Random(2).nextBytes(random);
+    ByteBuffer bytes = ByteBuffer.wrap(random).order(ByteOrder.LITTLE_ENDIAN);
+    for (NumberType type : NumberType.values()) {
+      if (type.isFloating()) {
+        continue;
+      }
+      DoubleBuffer widened = DoubleBuffer.allocate(1001);
+      type.widen(bytes, 1000, widened);
+      for (int i = 0; i < 1000; i++) {
+        assertEquals(type.get(bytes, i * type.bytes()), widened.get(i), type.label());
+      }
+      assertEquals(0.0, widened.get(1000), type.label());
     }
   }
 
