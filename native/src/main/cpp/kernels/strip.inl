@@ -1,8 +1,14 @@
 // A strip (columns.inl): columns of a block that are summed together, their windows and the terms of their sums.
 
 // Rows this far apart, or a multiple, evict each other: the first-level cache holds eight such lines. (Measured for
-// gradient sums of 1024 f32: 4 rows of two inputs at once take 1.04 to 1.1 times as long as 2.)
+// gradient sums of 1024 f32: 4 rows of two inputs at once take 1.04 to 1.1 times as long as 2, on a Zen 3.) Half of the rows
+// at once are then enough, but not for vectors of whole lines (Zen 4: 2 rows take 1.3 times as long as 4).
 constexpr int64_t SAME_LINES = 4096;
+#if defined(__AVX512F__)
+constexpr bool ROWS_EVICT = false;
+#else
+constexpr bool ROWS_EVICT = true;
+#endif
 
 template <bool SAME, class A, class B> struct Strip {
   typedef Kind<A, B> K;
@@ -24,6 +30,7 @@ template <bool SAME, class A, class B> struct Strip {
   int64_t first, period, inner;
   int columns, room;
   int rows_at_once;
+  int64_t rows_ahead;
   SumRoads roads;
   Registers* groups;
   double *start, *start_linear;

@@ -109,11 +109,18 @@ static inline Doubles load(const Half* from) {
 #endif
 }
 
+// Asks for the lines of GROUP neighbouring values; LOCALITY as __builtin_prefetch has it.
+template <int LOCALITY, class T> static inline void prefetch_group(const T* from) {
+  constexpr int BYTES = GROUP * sizeof(T), LINE = 64;
+  __builtin_prefetch(from, 0, LOCALITY);
+  if (BYTES > LINE) __builtin_prefetch((const char*)from + LINE, 0, LOCALITY);
+}
+
 // Asks for what follows the values that are loaded now: the processor's own looking ahead ends with a page. (Measured
 // beyond the cache, f32: statistics of NCHW take 0.77 of the time, inference 0.83 to 0.87, input gradients 0.84 to 0.95.)
 template <class T> static inline void prefetch_ahead(const T* from) {
   constexpr int AHEAD = 2048;  // bytes
-  __builtin_prefetch((const char*)from + AHEAD);
+  prefetch_group<3>(from + AHEAD / sizeof(T));
 }
 
 template <class V> static inline V smaller(V a, V b) { return a < b ? a : b; }
