@@ -102,14 +102,15 @@ static SHARED bool sum_group_again(S& strip, int slot, const A* a, const B* b, i
   copy(r, strip.groups[slot / GROUP]);
   Windows w = strip.windows(slot, r, f16);
   Ints exact = strip.exact(slot, w);
-  if (S::SAME_INPUTS) {  // a window too high tells little of small squares
+  bool cleared = S::SAME_INPUTS && any(~exact & ~w.possible() & is_vague(strip.high_part(slot, r), T));
+  if (cleared) {
     clear(r);
     sum_again();
     w = windows_of(r, high_part_of(r, Doubles{}, Doubles{}), T, f16);
   }
   Ints again = ~exact & w.possible();
   if (any(again)) strip.set_starts(slot, w, again);
-  if (any(again) || S::SAME_INPUTS) {
+  if (any(again) || cleared) {
     strip.clear_registers(slot, r);
     sum_again();
     exact |= again;

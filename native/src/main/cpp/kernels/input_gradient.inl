@@ -4,8 +4,8 @@ struct InputGradientPass {
   static constexpr int INPUTS = 2, OPERANDS = 6, ROWS = 4;  // dy, x; mean, mean_lo, a, k1, k1_lo, k2
 
   static Doubles compute(const Doubles (&v)[2], const Doubles (&n)[6]) {
-    Doubles d = (v[1] - n[0]) - n[1];
-    Doubles t = (v[0] - n[3]) - n[4];
+    Doubles d = difference_by_multiplier(v[1], n[0]) - n[1];
+    Doubles t = difference_by_multiplier(v[0], n[3]) - n[4];
     return n[2] * fused(-d, n[5], t);
   }
 
@@ -22,7 +22,7 @@ struct ShortInputGradientPass {
   static constexpr int INPUTS = 2, OPERANDS = 4, ROWS = 4;  // dy, x; mean, a, k1, k2
 
   static Doubles compute(const Doubles (&v)[2], const Doubles (&n)[4]) {
-    return n[1] * fused(-(v[1] - n[0]), n[3], v[0] - n[2]);
+    return n[1] * fused(-difference_by_multiplier(v[1], n[0]), n[3], v[0] - n[2]);
   }
 
   static double element(const double (&v)[2], const double (&n)[4]) {

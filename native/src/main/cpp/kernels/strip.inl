@@ -84,9 +84,11 @@ template <bool SAME, class A, class B> struct Strip {
     }
   }
 
-  Windows windows(int slot, const Registers& r, bool f16) const {
-    return windows_of(r, high_part_of(r, start_of(slot, 0), start_of(slot, 1)), T, f16);
+  HighPart high_part(int slot, const Registers& r) const {
+    return high_part_of(r, start_of(slot, 0), start_of(slot, 1));
   }
+
+  Windows windows(int slot, const Registers& r, bool f16) const { return windows_of(r, high_part(slot, r), T, f16); }
 
   // All accumulators at the start of their windows, or at 0.
   SHARED void clear_all(bool to_zero) {

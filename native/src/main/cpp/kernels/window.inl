@@ -111,11 +111,9 @@ template <bool SAME, class A, class B> struct Accumulators {
 
   void add(int half, Doubles u, Doubles v) {
     if constexpr (K::LINEAR_EXACT) {
-      sum[half] += u;
+      sum[half] = sum_by_multiplier(u, sum[half]);
     } else {
-      Doubles next = sum[half] + u;
-      sum_low[half] += u - (next - sum[half]);
-      sum[half] = next;
+      add_cut(sum[half], sum_low[half], u);
     }
     if constexpr (K::PRODUCT_EXACT) {
       Doubles next = plus_exact_product(u, v, high[half]), cut = next - high[half];
@@ -123,12 +121,16 @@ template <bool SAME, class A, class B> struct Accumulators {
       high[half] = next;
     } else {
       Doubles p = u * v, q = fused(u, v, -p);
-      Doubles next = high[half] + p, next_error = error_high[half] + q;
-      low[half] += p - (next - high[half]);
-      error_low[half] += q - (next_error - error_high[half]);
-      high[half] = next;
-      error_high[half] = next_error;
+      add_cut(high[half], low[half], p);
+      add_cut(error_high[half], error_low[half], q);
     }
+  }
+
+  // Adds a number to a window, and what that cuts off to the low part.
+  static void add_cut(Doubles& window, Doubles& below, Doubles number) {
+    Doubles next = window + number, cut = next - window;
+    below = sum_by_multiplier(difference_by_multiplier(number, cut), below);
+    window = next;
   }
 };
 
@@ -229,6 +231,12 @@ static inline Ints ceiling_exponents(const HighPart& high, int t) {
     exponents[half] = ((Longs)absolute(bound) >> 52) - 1022;
   }
   return group_of(exponents[0], exponents[1]);
+}
+
+// Whether that bound says little, for the window was so high that as much may have been cut off as was summed.
+static inline Ints is_vague(const HighPart& high, int t) {
+  const double part = 0x1p-52 * (double)(1 << t);
+  return group_of(high.sum[0] < high.start[0] * part, high.sum[1] < high.start[1] * part);
 }
 
 // Products of f16 fit one window, whatever the values.
