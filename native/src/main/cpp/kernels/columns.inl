@@ -91,22 +91,18 @@ static void add_tile_rows(S& strip, const A* a, const B* b, int64_t stride, int 
 }
 
 // A group some columns of which were not exact: summed again in the windows that the tile asks for.
-template <class S, class A, class B>
-static SHARED bool sum_group_again(S& strip, int slot, const A* a, const B* b, int64_t stride, int rows,
-                                   const bn_sums& sums) {
-  const bool f16 = BOTH_F16<A, B>;
+template <class S, class Rows>
+static SHARED bool sum_group_again(S& strip, int slot, const Rows& rows, const bn_sums& sums) {
   typename S::Registers r;
-  auto sum_again = [&] {
-    for (int row = 0; row < rows; row++) sum_rows<1>(r, a + row * stride, b + row * stride, stride);
-  };
+  auto sum_again = [&] { rows.each([&](auto* a, auto* b) { sum_rows<1>(r, a, b, 0); }); };
   copy(r, strip.groups[slot / GROUP]);
-  Windows w = strip.windows(slot, r, f16);
+  Windows w = strip.windows(slot, r, Rows::F16);
   Ints exact = strip.exact(slot, w);
   bool cleared = S::SAME_INPUTS && any(~exact & ~w.possible() & is_vague(strip.high_part(slot, r), T));
   if (cleared) {
     clear(r);
     sum_again();
-    w = windows_of(r, high_part_of(r, Doubles{}, Doubles{}), T, f16);
+    w = windows_of(r, high_part_of(r, Doubles{}, Doubles{}), T, Rows::F16);
   }
   Ints again = ~exact & w.possible();
   if (any(again)) strip.set_starts(slot, w, again);
@@ -117,7 +113,7 @@ static SHARED bool sum_group_again(S& strip, int slot, const A* a, const B* b, i
     for (int j = 0; j < GROUP; j++) strip.roads.again += again[j] != 0;
   }
   bool missing = false;
-  if (any(~exact)) missing = sum_wide_columns(strip, slot, a, b, stride, rows, ~exact, w.regular, sums);
+  if (any(~exact)) missing = sum_wide_columns(strip, slot, rows, ~exact, w.regular, sums);
   missing |= strip.drain(slot, r, exact, sums);
   strip.set_starts(slot, w, w.regular & w.met);
   return missing;
@@ -138,7 +134,7 @@ static bool sum_tile(S& strip, const A* a, const B* b, int64_t stride, int rows,
   bool missing = strip.settle(BOTH_F16<A, B>, sums, unsettled, &count);
   for (int i = 0; i < count; i++) {
     int64_t at = strip.column(unsettled[i]);
-    missing |= sum_group_again(strip, unsettled[i], a + at, b + at, stride, rows, sums);
+    missing |= sum_group_again(strip, unsettled[i], Rows<A, B>{a + at, b + at, stride, rows}, sums);
   }
   return missing;
 }

@@ -51,7 +51,9 @@ static SHARED bool sum_few_rows(Strip<SAME, WideA, WideB>& strip, const A* a, co
     } else {
       missing |= strip.drain(slot, r, exact, sums);
     }
-    if (any(~exact)) missing |= sum_wide_columns(strip, slot, of_a, of_b, stride, rows, ~exact, w.regular, sums);
+    if (any(~exact)) {
+      missing |= sum_wide_columns(strip, slot, Rows<A, B>{of_a, of_b, stride, rows}, ~exact, w.regular, sums);
+    }
   }
   strip.roads.tiles += strip.columns;
   return missing;

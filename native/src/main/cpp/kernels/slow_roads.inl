@@ -85,14 +85,6 @@ template <bool SAME, class A, class B> struct Expansions {
     }
   }
 
-  template <class StoredA, class StoredB, class Rest>
-  void add_rest(const StoredA* a, const StoredB* b, const Rest& last) {
-    for (int half = 0; half < 2; half++) {
-      Doubles u = masked(load(a + half * LANES), last.values[half]);
-      add(half, u, SAME ? u : masked(load(b + half * LANES), last.values[half]));
-    }
-  }
-
   void add(int half, Doubles u, Doubles v) {
     Doubles p = u * v;
     rest[half] |= add_to_terms<LINEAR>(linear[half], u) != 0;

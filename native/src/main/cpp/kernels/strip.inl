@@ -207,12 +207,26 @@ template <bool SAME, class A, class B> struct Strip {
   }
 };
 
+// A group's values in the rows of a tile.
+template <class A, class B> struct Rows {
+  const A* a;
+  const B* b;
+  int64_t stride;
+  int count;
+  static constexpr bool F16 = BOTH_F16<A, B>;
+
+  // Hands over a row after the other.
+  template <class Add> void each(const Add& add) const {
+    for (int row = 0; row < count; row++) add(a + row * stride, b + row * stride);
+  }
+};
+
 // The columns of a group that windows cannot sum: expanded, and value by value where even that leaves a rest.
-template <bool SAME, class WideA, class WideB, class A, class B>
-static SHARED bool sum_wide_columns(Strip<SAME, WideA, WideB>& strip, int slot, const A* a, const B* b, int64_t stride,
-                                    int rows, Ints wide, Ints regular, const bn_sums& sums) {
-  Expansions<SAME, WideA, WideB> expansions = {};
-  for (int row = 0; row < rows; row++) expansions.add(a + row * stride, b + row * stride);
+template <bool SAME, class A, class B, class Rows>
+static SHARED bool sum_wide_columns(Strip<SAME, A, B>& strip, int slot, const Rows& rows, Ints wide, Ints regular,
+                                    const bn_sums& sums) {
+  Expansions<SAME, A, B> expansions = {};
+  rows.each([&](auto* a, auto* b) { expansions.add(a, b); });
   bool missing = false;
   for (int j = strip.fresh(slot); j < GROUP; j++) {
     if (wide[j] == 0) continue;
@@ -223,9 +237,7 @@ static SHARED bool sum_wide_columns(Strip<SAME, WideA, WideB>& strip, int slot, 
       continue;
     }
     strip.roads.slow++;
-    for (int row = 0; row < rows; row++) {
-      missing |= add_slowly<SAME>(channel, widened(a[row * stride + j]), widened(b[row * stride + j]));
-    }
+    rows.each([&](auto* a, auto* b) { missing |= add_slowly<SAME>(channel, widened(a[j]), widened(b[j])); });
   }
   return missing;
 }
