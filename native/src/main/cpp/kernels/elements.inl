@@ -132,8 +132,12 @@ static inline void end_stream() {
 #endif
 }
 
-// Operands of neighbouring columns, and of one channel.
+// Whether a group is whole lines.
+template <class T> constexpr bool WHOLE_LINES = GROUP * sizeof(T) >= 64;
+
+// Operands of neighbouring columns, and of one channel. LOADED says that they do not stay in registers.
 template <int COUNT> struct ColumnOperands {
+  static constexpr bool LOADED = true;
   const double* operands[COUNT];
 
   void get(int64_t j, Doubles (&values)[COUNT]) const {
@@ -146,6 +150,7 @@ template <int COUNT> struct ColumnOperands {
 
 // As vectors: gcc 12 makes them anew in each iteration where they are numbers.
 template <int COUNT> struct ChannelOperands {
+  static constexpr bool LOADED = false;
   Doubles operands[COUNT];
 
   ChannelOperands(const double* const (&of_channels)[COUNT], int64_t channel) {
@@ -192,12 +197,17 @@ static SHARED bool compute_rows_at_once(Arrays<Pass, T> arrays, int64_t stride, 
   int64_t j = 0;
   if (STREAM) {
     int64_t before = elements_before_group(arrays.result);
-    for (; j < before && j < count; j++) compute_element<Pass>(arrays, j, operands);
+    for (; j < before && j < count; j++) {
+      for (int row = 0; row < ROWS; row++) compute_element<Pass>(arrays.at(row * stride), j, operands);
+    }
   }
   typename Group<T>::Vector nan = {};
   int64_t first = j;
   for (; j + GROUP <= count; j += GROUP) {
-    for (int i = 0; STREAM && i < Pass::INPUTS; i++) prefetch_ahead(arrays.inputs[i] + j);
+    for (int i = 0; STREAM && i < Pass::INPUTS; i++) {
+      if (ROWS == 1) prefetch_ahead(arrays.inputs[i] + j);
+      for (int row = ROWS; ROWS > 1 && row < 2 * ROWS; row++) prefetch_group<2>(arrays.inputs[i] + row * stride + j);
+    }
     Doubles results[ROWS][2];
     BN_UNROLL_2
     for (int half = 0; half < 2; half++) {
@@ -228,17 +238,23 @@ static SHARED bool compute_rows_at_once(Arrays<Pass, T> arrays, int64_t stride, 
   return any_nan;
 }
 
-// Several rows at once load operands less often. Not where results are streamed: the halves of a line must reach memory
-// together (measured: f32 1.2 to 1.6 times as slow, rows 4 KiB apart 4 times). Streamed NaNs would have to be read back
-// from there, so after the first ones each vector is asked for them.
+// Several rows at once load operands less often. Streamed ones reach memory in whole lines or not at all that way: with half a
+// line a group (f32 on AVX2) they would take 1.2 to 1.6 times as long as row by row, rows 4 KiB apart 4 times; with whole lines
+// they take 0.5 to 0.8 of the time (measured for 64 to 2000 columns). Streamed NaNs would have to be read back from there, so
+// after the first ones each vector is asked for them.
 template <bool STREAM, class Pass, class T, class Operands>
 static void compute_rows(const Arrays<Pass, T>& arrays, int64_t rows, int64_t stride, int64_t count,
                          const Operands& operands) {
-  constexpr int MOST = STREAM ? 1 : Pass::ROWS;
-  int64_t row = 0;
+  constexpr int MOST = STREAM && !(Operands::LOADED && WHOLE_LINES<T>) ? 1 : Pass::ROWS;
   bool any_nan = false;
-  for (; row + MOST <= rows && !(STREAM && any_nan); row += MOST) {
-    any_nan = compute_rows_at_once<STREAM, false, MOST>(arrays.at(row * stride), stride, count, operands);
+  int64_t row = 0;
+  if (!STREAM || stride % GROUP == 0) {
+    for (; row + MOST <= rows && !(STREAM && any_nan); row += MOST) {
+      any_nan = compute_rows_at_once<STREAM, false, MOST>(arrays.at(row * stride), stride, count, operands);
+    }
+  }
+  for (; STREAM && MOST > 1 && row < rows && !any_nan; row++) {
+    any_nan = compute_rows_at_once<STREAM, false, 1>(arrays.at(row * stride), stride, count, operands);
   }
   for (; row < rows; row++) {
     compute_rows_at_once<STREAM, STREAM, 1>(arrays.at(row * stride), stride, count, operands);
@@ -328,13 +344,26 @@ static void compute_runs(const Block& block, const Arrays<Pass, T>& arrays,
   }
 }
 
+// How long folded rows should be. Where values are streamed through the first-level cache, fewer operands stay in it, but
+// longer rows are better where several are streamed at once. (Measured on a Zen 4 for 64 columns: of f32 by single rows
+// inference takes 0.86 of the time with 256 columns, of several rows 0.94 with 512; input gradients of f32 take 0.85 with
+// 256, of f64 0.8 with 512.)
+template <bool STREAM, class Pass, class T> static constexpr int64_t folded_columns(int64_t most) {
+  if (!STREAM) return most;
+  if (!WHOLE_LINES<T>) return 1024 / Pass::OPERANDS;
+  return Pass::INPUTS == 1 || IS_F64<T> ? most : most / 2;
+}
+
 // Neighbouring channels of one or a few values: rows of many columns. Short rows are folded, several to one.
 template <bool STREAM, class Pass, class T>
 static void compute_columns(const Block& block, const Arrays<Pass, T>& arrays,
                             const double* const (&operands)[Pass::OPERANDS]) {
   constexpr int MOST = 512;  // columns whose operands stay in the first-level cache
   int64_t period = block.channels * block.inner, folds = 1;
-  while (block.outer_stride == period && 2 * period * folds <= MOST && block.outer >= 8 * folds) folds *= 2;
+  while (block.outer_stride == period && 2 * period * folds <= MOST && block.outer >= 8 * folds &&
+         (2 * period * folds <= folded_columns<STREAM, Pass, T>(MOST) || period * folds * sizeof(T) % 64 != 0)) {
+    folds *= 2;
+  }
   int64_t rows = block.outer / folds, rest = block.outer % folds, stride = folds * block.outer_stride;
   if (folds == 1 && block.inner == 1) {
     ColumnOperands<Pass::OPERANDS> columns;
