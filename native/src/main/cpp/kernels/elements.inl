@@ -219,9 +219,22 @@ static inline void compute_element(const Arrays<Pass, T>& arrays, int64_t j, con
   arrays.result[j] = rounded<T>(Pass::element(inputs, numbers));
 }
 
+// Whether values lie so that what is stored has the last 12 bits of an address that is loaded soon after: a processor that looks
+// at those first takes the one for the other, and waits. (Measured on a Zen 4 with results one line farther on in their
+// pages than x: backwards inference takes 0.55 to 0.77 of the time, input gradients of rows of 4 KiB 0.85, of 1 KiB 1.05.)
+template <class Pass, class T> static inline bool stores_hold_up_loads(const Arrays<Pass, T>& arrays, int64_t stride) {
+  if (Pass::INPUTS > 1 && stride * (int64_t)sizeof(T) < 2048) return false;
+  bool soon = false;
+  for (int i = 0; i < Pass::INPUTS; i++) {
+    uintptr_t ahead = ((uintptr_t)arrays.result - (uintptr_t)arrays.inputs[i]) % 4096;
+    soon |= ahead > 0 && ahead <= 256;
+  }
+  return soon;
+}
+
 // ROWS rows, `stride` apart, GROUPS groups of each at a time. Returns whether there may have been NaNs. NANS says that there
-// are some, as a rule.
-template <bool STREAM, bool NANS, int ROWS, int GROUPS, class Pass, class T, class Operands>
+// are some, as a rule. BACKWARDS goes from the last group to the first.
+template <bool STREAM, bool NANS, int ROWS, int GROUPS, bool BACKWARDS, class Pass, class T, class Operands>
 static SHARED bool compute_rows_at_once(Arrays<Pass, T> arrays, int64_t stride, int64_t count, Operands operands) {
   constexpr int STEP = GROUPS * GROUP, PAIR = ROWS % 2 == 0 ? 2 : 1, SIDE_BY_SIDE = GROUPS == 1 ? ROWS : PAIR;
   int64_t j = 0;
@@ -232,8 +245,9 @@ static SHARED bool compute_rows_at_once(Arrays<Pass, T> arrays, int64_t stride, 
     }
   }
   typename Group<T>::Vector nan = {};
-  int64_t first = j;
-  for (; j + STEP <= count; j += STEP) {
+  const int64_t first = j, end = j < count ? count - (count - j) % STEP : j;
+  for (int64_t at = first; at < end; at += STEP) {
+    j = BACKWARDS ? first + (end - STEP - at) : at;
     for (int i = 0; STREAM && i < Pass::INPUTS; i++) {
       if (ROWS == 1) prefetch_ahead(arrays.inputs[i] + j);
       for (int row = ROWS; ROWS > 1 && row < 2 * ROWS; row++) prefetch_group<2>(arrays.inputs[i] + row * stride + j);
@@ -271,8 +285,8 @@ static SHARED bool compute_rows_at_once(Arrays<Pass, T> arrays, int64_t stride, 
     }
   }
   bool any_nan = any(nan != nan);
-  for (int row = 0; any_nan && row < ROWS; row++) make_canonical(arrays.result + row * stride + first, j - first);
-  for (; j < count; j++) {
+  for (int row = 0; any_nan && row < ROWS; row++) make_canonical(arrays.result + row * stride + first, end - first);
+  for (j = end; j < count; j++) {
     for (int row = 0; row < ROWS; row++) compute_element<Pass>(arrays.at(row * stride), j, operands);
   }
   return any_nan;
@@ -287,19 +301,22 @@ static void compute_rows(const Arrays<Pass, T>& arrays, int64_t rows, int64_t st
                          const Operands& operands) {
   constexpr int GROUPS = STREAM ? GROUPS_OF_A_LINE<T> : 1;
   constexpr int MOST = STREAM && !(Operands::LOADED && GROUPS <= 2) ? 1 : Pass::ROWS;
+  constexpr bool LINES = STREAM && MOST > 1;
+  constexpr auto forwards = compute_rows_at_once<STREAM, false, MOST, LINES ? GROUPS : 1, false, Pass, T, Operands>;
+  constexpr auto backwards = compute_rows_at_once<STREAM, false, MOST, LINES ? GROUPS : 1, LINES, Pass, T, Operands>;
+  auto compute = LINES && stores_hold_up_loads(arrays, stride) ? backwards : forwards;
   bool any_nan = false;
   int64_t row = 0;
-  if (!STREAM || stride % (GROUPS * GROUP) == 0) {
+  if (!LINES || stride % (GROUPS * GROUP) == 0) {
     for (; row + MOST <= rows && !(STREAM && any_nan); row += MOST) {
-      any_nan = compute_rows_at_once<STREAM, false, MOST, MOST == 1 ? 1 : GROUPS>(arrays.at(row * stride), stride, count,
-                                                                                    operands);
+      any_nan = compute(arrays.at(row * stride), stride, count, operands);
     }
   }
-  for (; STREAM && MOST > 1 && row < rows && !any_nan; row++) {
-    any_nan = compute_rows_at_once<STREAM, false, 1, 1>(arrays.at(row * stride), stride, count, operands);
+  for (; LINES && row < rows && !any_nan; row++) {
+    any_nan = compute_rows_at_once<STREAM, false, 1, 1, false>(arrays.at(row * stride), stride, count, operands);
   }
   for (; row < rows; row++) {
-    compute_rows_at_once<STREAM, STREAM, 1, 1>(arrays.at(row * stride), stride, count, operands);
+    compute_rows_at_once<STREAM, STREAM, 1, 1, false>(arrays.at(row * stride), stride, count, operands);
   }
 }
 
