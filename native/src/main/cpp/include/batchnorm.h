@@ -63,9 +63,9 @@ typedef struct {
 /* 1 if this processor has the instruction set. */
 int32_t bn_isa_available(int32_t isa);
 
-/* How the sums of this process were added so far, counted in columns of tiles (a tile is 256 rows, or 2048 values of one
- * channel): all; those summed a second time, with a better guess; those that took expansions; those added value by
- * value. */
+/* How the sums of this process were added so far, counted in columns of tiles of at most 256 rows (a channel whose values are
+ * neighbours is folded into some columns): all; those summed a second time, with a better guess; those that took
+ * expansions; those added value by value. */
 void bn_roads_taken(int64_t roads[4]);
 
 /* Adds x to Σx, Σx² and the counts. The linear format is x's type. */
