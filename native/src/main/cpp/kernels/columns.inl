@@ -263,10 +263,13 @@ static bool add_columns(const Block& block, const A* a, const B* b, const bn_sum
       missing |= return_terms(strip, channels, sums);
     }
   };
-  // Rows of few columns, or of columns that leave a group half empty, are folded while enough rows remain.
+  // Rows of few columns, or of columns that leave a group half empty, are folded while enough rows remain: what a tile costs
+  // each column is little beside its rows. (Measured on a Zen 4: 256 rows of 64 columns of f32 take 0.81 to 0.85 of the
+  // time that 128 rows of 128 take, 4096 rows 1.02 to 1.04.)
+  constexpr int64_t ENOUGH = 64;
   int64_t folds = 1, period = strip.period;
   while (block.outer_stride == period && 2 * period * folds <= S::COLUMNS && block.outer >= 32 * folds &&
-         (period * folds < 8 * GROUP || period * folds % GROUP != 0)) {
+         (period * folds < ENOUGH || period * folds % GROUP != 0)) {
     folds *= 2;
   }
   int64_t rows = block.outer / folds, rest = block.outer % folds, at = rows * folds * block.outer_stride;
