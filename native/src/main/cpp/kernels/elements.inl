@@ -163,6 +163,9 @@ static inline void end_stream() {
 // Groups that a line of the cache holds, 1 where it is no larger.
 template <class T> constexpr int GROUPS_OF_A_LINE = GROUP * sizeof(T) >= 64 ? 1 : 64 / (GROUP * sizeof(T));
 
+// Whether rows are streamed several at once, line by line.
+template <class T> constexpr bool STREAMED_IN_LINES = GROUPS_OF_A_LINE<T> <= 2;
+
 // Operands of neighbouring columns, and of one channel. LOADED says that they do not stay in registers.
 template <int COUNT> struct ColumnOperands {
   static constexpr bool LOADED = true;
@@ -300,11 +303,10 @@ static SHARED bool compute_rows_at_once(Arrays<Pass, T> arrays, int64_t stride, 
 template <bool STREAM, class Pass, class T, class Operands>
 static void compute_rows(const Arrays<Pass, T>& arrays, int64_t rows, int64_t stride, int64_t count,
                          const Operands& operands) {
-  constexpr int GROUPS = STREAM ? GROUPS_OF_A_LINE<T> : 1;
-  constexpr int MOST = STREAM && !(Operands::LOADED && GROUPS <= 2) ? 1 : Pass::ROWS;
-  constexpr bool LINES = STREAM && MOST > 1;
-  constexpr auto forwards = compute_rows_at_once<STREAM, false, MOST, LINES ? GROUPS : 1, false, Pass, T, Operands>;
-  constexpr auto backwards = compute_rows_at_once<STREAM, false, MOST, LINES ? GROUPS : 1, LINES, Pass, T, Operands>;
+  constexpr bool LINES = STREAM && STREAMED_IN_LINES<T> && Operands::LOADED && Pass::ROWS > 1;
+  constexpr int MOST = STREAM && !LINES ? 1 : Pass::ROWS, GROUPS = LINES ? GROUPS_OF_A_LINE<T> : 1;
+  constexpr auto forwards = compute_rows_at_once<STREAM, false, MOST, GROUPS, false, Pass, T, Operands>;
+  constexpr auto backwards = compute_rows_at_once<STREAM, false, MOST, GROUPS, LINES, Pass, T, Operands>;
   auto compute = LINES && stores_hold_up_loads(arrays, stride) ? backwards : forwards;
   bool any_nan = false;
   int64_t row = 0;
@@ -410,7 +412,7 @@ static void compute_runs(const Block& block, const Arrays<Pass, T>& arrays,
 // 256, of f64 0.8 with 512.)
 template <bool STREAM, class Pass, class T> static constexpr int64_t folded_columns(int64_t most) {
   if (!STREAM) return most;
-  if (GROUPS_OF_A_LINE<T> > 2) return 1024 / Pass::OPERANDS;
+  if (!STREAMED_IN_LINES<T>) return 1024 / Pass::OPERANDS;
   return Pass::INPUTS == 1 || IS_F64<T> ? most : most / 2;
 }
 

@@ -18,7 +18,9 @@ struct NormalisePass {
 struct ShortNormalisePass {
   static constexpr int INPUTS = 1, OPERANDS = 3, ROWS = 4;  // x; mean, a, β
 
-  static Doubles compute(const Doubles (&x)[1], const Doubles (&n)[3]) { return fused(difference_by_multiplier(x[0], n[0]), n[1], n[2]); }
+  static Doubles compute(const Doubles (&x)[1], const Doubles (&n)[3]) {
+    return fused(difference_by_multiplier(x[0], n[0]), n[1], n[2]);
+  }
 
   static double element(const double (&x)[1], const double (&n)[3]) {
     return __builtin_fma(x[0] - n[0], n[1], n[2]);  // (F5) with d = x − mean

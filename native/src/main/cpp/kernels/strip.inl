@@ -4,11 +4,7 @@
 // gradient sums of 1024 f32: 4 rows of two inputs at once take 1.04 to 1.1 times as long as 2, on a Zen 3.) Half of the rows
 // at once are then enough, but not for vectors of whole lines (Zen 4: 2 rows take 1.3 times as long as 4).
 constexpr int64_t SAME_LINES = 4096;
-#if defined(__AVX512F__)
-constexpr bool ROWS_EVICT = false;
-#else
-constexpr bool ROWS_EVICT = true;
-#endif
+constexpr bool ROWS_EVICT = LANES < 8;
 
 template <bool SAME, class A, class B> struct Strip {
   typedef Kind<A, B> K;
